@@ -1,0 +1,40 @@
+// `npm test [-- arguments for ava]`: builds what is missing, then runs the tests.
+//
+// WAKERING_TEST_NODE  runs them under another Node than the development dependency.
+// WAKERING_TALLY      a file that gets one line of JSON about this run, for tools/tally.mjs.
+
+import { spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { bootstrap } from './bootstrap.mjs';
+import { at, devNode, fail, root, run } from './project.mjs';
+import { countsOf } from './tally.mjs';
+
+bootstrap({ tests: true });
+const node = process.env.WAKERING_TEST_NODE || devNode;
+const ava = [at('node_modules/ava/entrypoints/cli.js'), ...process.argv.slice(2)];
+const version = run(node, ['--version'], { quiet: true });
+if (version.status !== 0) fail(`WAKERING_TEST_NODE=${node} does not run: ${version.output}`);
+
+if (process.env.WAKERING_TALLY) {
+  const { status, output } = await echoed(node, ava);
+  const driver = process.env.WAKERING_DRIVER ?? 'default';
+  const line = { node: version.output.trim(), driver, status, ...countsOf(output) };
+  appendFileSync(process.env.WAKERING_TALLY, `${JSON.stringify(line)}\n`);
+  process.exitCode = status;
+} else {
+  process.exitCode = run(node, ava).status;
+}
+
+/** Runs a command, shows its output as it comes and returns it too. */
+function echoed(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      output += chunk;
+      process.stdout.write(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ status: code ?? 1, output }));
+  });
+}
