@@ -5,12 +5,13 @@
 // skipped here, so that a kernel without a feature cannot look like a kernel that passed.
 
 import { readFileSync } from 'node:fs';
-import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { fail } from './project.mjs';
 
 /** What ava's closing lines and the logs of skipped tests say. */
-export function countsOf(output) {
+export function countsOf(colored) {
+  const output = stripVTControlCharacters(colored);
   const sum = (pattern) =>
     [...output.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
   const logged = [...output.matchAll(/^ *ℹ skipped: .+$/gmu)].length;
