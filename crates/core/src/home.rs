@@ -1,0 +1,60 @@
+//! What a loop shares with the threads that work for it: its slots, its inbox, its bell.
+
+#![forbid(unsafe_code)]
+
+use crate::driver::Completion;
+use crate::error::Error;
+use crate::inbox::{Inbox, InboxReader, Pushed};
+use crate::park::Doorbell;
+use crate::slab::Slab;
+use crate::slot::{Completed, Outcome};
+use crate::token::Token;
+
+/// Shared as `Arc<Home>` by the owning loop, its driver and every thread that carries out its ops.
+/// It lives until the last of them is done, so a thread that is late finds its slot where it was.
+#[derive(Debug)]
+pub struct Home {
+    /// Where its ops live.
+    pub slab: Slab,
+    /// Where completions of other threads arrive.
+    pub inbox: Inbox,
+    /// What wakes it.
+    pub doorbell: Doorbell,
+}
+
+impl Home {
+    /// A home of `slots_max` slots. Fails where no descriptor is to be had for the bell.
+    pub fn new(slots_max: u32) -> Result<Self, Error> {
+        Ok(Self { slab: Slab::new(slots_max), inbox: Inbox::new(), doorbell: Doorbell::new()? })
+    }
+
+    /// Brings an outcome home from another thread (transition 3) and rings where that is needed.
+    pub fn deliver(&self, token: Token, outcome: Outcome) {
+        if self.deliver_silently(token, outcome) == Pushed::Ring {
+            self.doorbell.ring();
+        }
+    }
+
+    /// As [`Self::deliver`] for a batch: the caller rings once if any of them says so.
+    pub fn deliver_silently(&self, token: Token, outcome: Outcome) -> Pushed {
+        match self.slab.slot(token).complete(token, outcome) {
+            Completed::Deliver => self.inbox.push(&self.slab, token.index()),
+            Completed::Stale => Pushed::Rung,
+        }
+    }
+
+    /// The next completion that another thread brought, for the owner, who has silenced the bell
+    /// before (see [`crate::inbox`]).
+    pub fn next_delivery(&self, reader: &mut InboxReader) -> Option<Completion> {
+        loop {
+            let index = reader.next(&self.inbox, &self.slab)?;
+            let slot = self.slab.get(index)?;
+            // A slot in the inbox is Ready and stays so until the owner takes it.
+            if let Some(token) = slot.current(index)
+                && let Some(outcome) = slot.peek(token)
+            {
+                return Some(Completion { token, outcome });
+            }
+        }
+    }
+}

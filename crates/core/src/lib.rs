@@ -1,0 +1,28 @@
+//! The heart of Wakering, without a ring and without Node.
+//!
+//! Here live the op descriptor and every number that two sides must agree on ([`abi`]), the place
+//! where an op in flight lives ([`slot`], [`slab`], [`token`]), what it may lend to the kernel
+//! ([`resource`]), the way home for completions from other threads ([`inbox`], [`home`]), the
+//! table of open files ([`handle`]) and the trait by which a loop is driven ([`driver`]).
+//!
+//! What never lives here: an io_uring name, a Node-API name, a thread of its own.
+
+pub mod abi;
+pub mod block;
+pub mod driver;
+pub mod error;
+pub mod handle;
+pub mod home;
+pub mod inbox;
+mod loom;
+pub mod park;
+pub mod resource;
+pub mod slab;
+pub mod slot;
+pub mod token;
+pub mod waker;
+
+pub use driver::{Completion, Driver};
+pub use error::Error;
+pub use home::Home;
+pub use token::Token;

@@ -1,0 +1,258 @@
+//! What an op in flight lends to the kernel, all of it inside the op's slot.
+//!
+//! ```text
+//! Resource ┬ prepared   the checked numbers of the descriptor
+//!          ├ owned      a larger buffer that belongs to the runtime
+//!          ├ blocks     paths over 255 bytes, more than 32 segments
+//!          ├ front      256 bytes: first path            ┐ or, together,
+//!          └ back       256 bytes: second path, statx,   ┘ 32 iovecs
+//!                       open_how or timespec
+//! ```
+
+use crate::abi::{HandleId, Opcode, PATH_BYTES_MAX, SEGMENTS_MAX};
+use crate::block::{BLOCK_BYTES, Block, BlockPool};
+use crate::error::Error;
+use std::ffi::c_char;
+
+/// Bytes of each inline area.
+pub const AREA_BYTES: usize = 256;
+/// The longest path that needs no block, without its NUL.
+pub const PATH_INLINE_MAX: usize = AREA_BYTES - 1;
+const IOVECS_INLINE_MAX: usize = 2 * AREA_BYTES / size_of::<libc::iovec>();
+
+/// [`Prepared::registered`] of a buffer that is not registered.
+pub const NOT_REGISTERED: u16 = u16::MAX;
+/// [`Prepared::fixed_file`] of a descriptor that is in no table.
+pub const NOT_FIXED: u32 = u32::MAX;
+
+/// A descriptor whose numbers were checked and turned into what a system call takes.
+///
+/// `address` and `length` name memory that stays valid until the op's last completion: a
+/// registered slab, a bounce region, or `owned` of the same slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared {
+    /// What to do.
+    pub opcode: Opcode,
+    /// [`crate::abi::op_flag`].
+    pub flags: u8,
+    /// The index of the registered buffer that holds `address`, or [`NOT_REGISTERED`].
+    pub registered: u16,
+    /// The descriptor, or `AT_FDCWD`, or -1.
+    pub fd: i32,
+    /// The same file's place in the ring's table, or [`NOT_FIXED`].
+    pub fixed_file: u32,
+    /// The handle that `fd` came from.
+    pub handle: HandleId,
+    /// The system call's own flags.
+    pub op_flags: u32,
+    /// Where the data is.
+    pub address: *mut u8,
+    /// Bytes of data, or the number of iovecs.
+    pub length: u32,
+    /// Mode, mask or the like: `args[4]` and `args[5]` of the descriptor.
+    pub extra: [u32; 2],
+    /// Position, length or nanoseconds.
+    pub offset: u64,
+}
+
+impl Prepared {
+    /// An op that names nothing but what it does.
+    pub const fn new(opcode: Opcode) -> Self {
+        Self {
+            opcode,
+            flags: 0,
+            registered: NOT_REGISTERED,
+            fd: -1,
+            fixed_file: NOT_FIXED,
+            handle: HandleId::NONE,
+            op_flags: 0,
+            address: std::ptr::null_mut(),
+            length: 0,
+            extra: [0; 2],
+            offset: 0,
+        }
+    }
+}
+
+/// Which of an op's two paths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PathRole {
+    /// The only one, or the source, or a link's target.
+    First,
+    /// The destination.
+    Second,
+}
+
+#[derive(Debug)]
+#[repr(C, align(16))]
+struct Inline {
+    front: [u8; AREA_BYTES],
+    back: [u8; AREA_BYTES],
+}
+
+/// Everything that the kernel borrows for one op. See the module's picture.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Resource {
+    /// The checked request.
+    pub prepared: Prepared,
+    /// A buffer of the runtime's: a large read or write, or a result of unknown size.
+    pub owned: Option<Vec<u8>>,
+    blocks: [Option<Block>; 2],
+    inline: Inline,
+}
+
+impl Resource {
+    pub(crate) const fn new() -> Self {
+        Self {
+            prepared: Prepared::new(Opcode::Nop),
+            owned: None,
+            blocks: [None, None],
+            inline: Inline { front: [0; AREA_BYTES], back: [0; AREA_BYTES] },
+        }
+    }
+
+    /// Copies a path in. Fails with BadPath for a NUL or for more than 4,095 bytes, and with Busy
+    /// where it needs a block and none is left.
+    pub fn set_path(
+        &mut self,
+        role: PathRole,
+        bytes: &[u8],
+        pool: &mut BlockPool,
+    ) -> Result<(), Error> {
+        use crate::abi::ErrorKind::{BadPath, Busy};
+        if bytes.contains(&0) || bytes.len() > PATH_BYTES_MAX {
+            return Err(BadPath.into());
+        }
+        let area = match role {
+            PathRole::First => &mut self.inline.front,
+            PathRole::Second => &mut self.inline.back,
+        };
+        if bytes.len() <= PATH_INLINE_MAX {
+            area[..bytes.len()].copy_from_slice(bytes);
+            area[bytes.len()] = 0;
+            return Ok(());
+        }
+        let mut block = pool.lend().ok_or(Busy)?;
+        let room = block.bytes();
+        room[..bytes.len()].copy_from_slice(bytes);
+        room[bytes.len()] = 0;
+        self.blocks[role as usize] = Some(block);
+        Ok(())
+    }
+
+    /// The path that was set last, NUL-terminated. Valid until the resource is released.
+    pub fn path(&mut self, role: PathRole) -> *const c_char {
+        match (&mut self.blocks[role as usize], role) {
+            (Some(block), _) => block.as_mut_ptr().cast(),
+            (None, PathRole::First) => self.inline.front.as_ptr().cast(),
+            (None, PathRole::Second) => self.inline.back.as_ptr().cast(),
+        }
+    }
+
+    /// Makes room for `count` iovecs and has `fill` write them. Fails with BadDescriptor for too
+    /// many, with Busy where it needs a block and none is left.
+    pub fn set_iovecs(
+        &mut self,
+        count: usize,
+        pool: &mut BlockPool,
+        mut fill: impl FnMut(usize) -> Result<libc::iovec, Error>,
+    ) -> Result<(), Error> {
+        use crate::abi::ErrorKind::{BadDescriptor, Busy};
+        const { assert!(SEGMENTS_MAX * size_of::<libc::iovec>() <= BLOCK_BYTES) };
+        if count > SEGMENTS_MAX {
+            return Err(BadDescriptor.into());
+        }
+        if count > IOVECS_INLINE_MAX {
+            self.blocks[0] = Some(pool.lend().ok_or(Busy)?);
+        }
+        let start = self.iovecs();
+        for index in 0..count {
+            let iovec = fill(index)?;
+            // SAFETY: `count` iovecs fit: inline up to IOVECS_INLINE_MAX, else into the block.
+            let place = unsafe { start.add(index) };
+            // SAFETY: `place` is aligned (areas and blocks are) and ours alone.
+            unsafe { place.write(iovec) };
+        }
+        Ok(())
+    }
+
+    /// The iovecs that were set last.
+    pub fn iovecs(&mut self) -> *mut libc::iovec {
+        match &mut self.blocks[0] {
+            Some(block) => block.as_mut_ptr().cast(),
+            None => (&raw mut self.inline).cast(),
+        }
+    }
+
+    /// The place of a `struct statx`, `struct open_how` or `struct __kernel_timespec`: 256 bytes,
+    /// aligned to 16. An op with a second path has no such place.
+    pub fn back(&mut self) -> *mut u8 {
+        self.inline.back.as_mut_ptr()
+    }
+
+    /// What the kernel wrote to [`Self::back`].
+    pub fn back_bytes(&self) -> &[u8; AREA_BYTES] {
+        &self.inline.back
+    }
+
+    /// Gives back what was borrowed from `pool` and drops the owned buffer.
+    pub fn release(&mut self, pool: &mut BlockPool) {
+        self.owned = None;
+        for block in &mut self.blocks {
+            if let Some(block) = block.take() {
+                pool.give_back(block);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+
+    fn read_back(resource: &mut Resource, role: PathRole) -> Vec<u8> {
+        // SAFETY: `set_path` terminated it.
+        unsafe { CStr::from_ptr(resource.path(role)) }.to_bytes().to_vec()
+    }
+
+    #[test]
+    fn short_paths_lie_inline_and_long_ones_in_blocks() {
+        let mut pool = BlockPool::new(1);
+        let mut resource = Resource::new();
+        resource.set_path(PathRole::First, b"/a", &mut pool).unwrap();
+        assert_eq!(read_back(&mut resource, PathRole::First), b"/a");
+        let long = vec![b'x'; PATH_BYTES_MAX];
+        resource.set_path(PathRole::Second, &long, &mut pool).unwrap();
+        assert_eq!(read_back(&mut resource, PathRole::Second), long);
+        assert_eq!(
+            resource.set_path(PathRole::First, &long, &mut pool),
+            Err(crate::abi::ErrorKind::Busy.into())
+        );
+        resource.release(&mut pool);
+        assert_eq!(pool.available(), 1);
+    }
+
+    #[test]
+    fn refuses_paths_that_no_system_call_takes() {
+        let mut pool = BlockPool::new(1);
+        let mut resource = Resource::new();
+        let bad = Err(crate::abi::ErrorKind::BadPath.into());
+        assert_eq!(resource.set_path(PathRole::First, b"a\0b", &mut pool), bad);
+        assert_eq!(resource.set_path(PathRole::First, &[b'x'; 4096], &mut pool), bad);
+    }
+
+    #[test]
+    fn holds_256_segments_and_no_more() {
+        let mut pool = BlockPool::new(1);
+        let mut resource = Resource::new();
+        let iovec = |index| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: index });
+        resource.set_iovecs(SEGMENTS_MAX, &mut pool, iovec).unwrap();
+        // SAFETY: 256 iovecs were just written from there on.
+        let iovecs = unsafe { std::slice::from_raw_parts(resource.iovecs(), SEGMENTS_MAX) };
+        assert_eq!(iovecs[SEGMENTS_MAX - 1].iov_len, 255);
+        assert!(resource.set_iovecs(SEGMENTS_MAX + 1, &mut pool, iovec).is_err());
+        resource.release(&mut pool);
+    }
+}

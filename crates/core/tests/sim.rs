@@ -1,0 +1,135 @@
+//! Random lives of many ops over the sim driver: each gets exactly one outcome, and everything is
+//! back where it was at the end. The seed is printed; `WAKERING_SIM_SEED` runs one again.
+
+use std::sync::Arc;
+use std::time::Duration;
+use wakering_core::abi::Opcode;
+use wakering_core::driver::sim::{Random, SimDriver};
+use wakering_core::slab::FreeList;
+use wakering_core::slot::{Cancel, Outcome, Publish};
+use wakering_core::waker::WakerRef;
+use wakering_core::{Completion, Driver, Home, Token};
+
+const SLOTS: u32 = 32;
+
+struct Run {
+    home: Arc<Home>,
+    driver: SimDriver,
+    free: FreeList,
+    random: Random,
+    live: Vec<Token>,
+    outcomes: u64,
+    cancelled: u64,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let home = Arc::new(Home::new(SLOTS).unwrap());
+        let driver = SimDriver::new(home.clone(), seed, 8, 5);
+        let free = FreeList::new(&home.slab);
+        let random = Random::new(!seed);
+        Self { home, driver, free, random, live: Vec::new(), outcomes: 0, cancelled: 0 }
+    }
+
+    fn start(&mut self) -> bool {
+        let Ok(token) = self.free.claim(&self.home.slab, WakerRef::NOBODY) else { return false };
+        // SAFETY: Queued, and this thread owns the loop.
+        unsafe {
+            self.home.slab.slot(token).with_resource(|r| r.prepared.opcode = Opcode::Nop);
+        }
+        if self.driver.enqueue(token).is_err() {
+            self.driver.publish().unwrap();
+            self.driver.enqueue(token).unwrap();
+        }
+        self.live.push(token);
+        true
+    }
+
+    fn cancel_one(&mut self) {
+        if self.live.is_empty() {
+            return;
+        }
+        let place = self.random.below(self.live.len() as u64) as usize;
+        let token = self.live[place];
+        match self.home.slab.slot(token).request_cancel(token) {
+            Cancel::Ask => self.driver.cancel(token).unwrap(),
+            Cancel::Withdrawn => self.settle(token),
+            Cancel::AskedBefore => {}
+            Cancel::TooLate | Cancel::Stale => panic!("live ops are in flight"),
+        }
+    }
+
+    fn settle(&mut self, token: Token) {
+        let result = self.home.slab.slot(token).take(token, |taken, _| taken.outcome.result);
+        match result.expect("a completion is taken once") {
+            0 => self.outcomes += 1,
+            result => {
+                assert_eq!(result, -libc::ECANCELED);
+                self.cancelled += 1;
+            }
+        }
+        let place = self.live.iter().position(|&live| live == token).expect("it was live");
+        self.live.swap_remove(place);
+        self.free.give_back(token.index());
+    }
+
+    fn turn(&mut self) {
+        let mut done = Vec::new();
+        let most = 1 + self.random.below(6) as usize;
+        self.driver.turn(Some(Duration::ZERO), most, &mut |c: Completion| done.push(c)).unwrap();
+        for completion in done {
+            self.settle(completion.token);
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let mut run = Run::new(seed);
+    let mut started = 0;
+    for _ in 0..2_000 {
+        match run.random.below(4) {
+            0 | 1 => started += u64::from(run.start()),
+            2 => run.cancel_one(),
+            _ => run.turn(),
+        }
+    }
+    let mut done = Vec::new();
+    let left = run.driver.drain(Duration::from_secs(1), &mut |c| done.push(c));
+    assert_eq!(left.still_in_flight, 0);
+    for completion in done {
+        run.settle(completion.token);
+    }
+    assert_eq!(run.outcomes + run.cancelled, started);
+    assert_eq!(run.free.available(), SLOTS as usize);
+    assert_eq!(run.home.slab.in_use().count(), 0);
+}
+
+#[test]
+fn every_op_gets_exactly_one_outcome() {
+    let seeds = match std::env::var("WAKERING_SIM_SEED") {
+        Ok(seed) => vec![seed.parse().expect("WAKERING_SIM_SEED is a number")],
+        Err(_) => (0..200).collect(),
+    };
+    for seed in seeds {
+        println!("seed {seed}");
+        run(seed);
+    }
+}
+
+#[test]
+fn deliveries_of_other_threads_come_through_turn() {
+    let home = Arc::new(Home::new(4).unwrap());
+    let mut driver = SimDriver::new(home.clone(), 1, 4, 1);
+    let mut free = FreeList::new(&home.slab);
+    let token = free.claim(&home.slab, WakerRef::NOBODY).unwrap();
+    let carrier = home.clone();
+    std::thread::spawn(move || {
+        assert_eq!(carrier.slab.slot(token).publish(token), Publish::Go);
+        carrier.deliver(token, Outcome { result: 42, flags: 0 });
+    })
+    .join()
+    .unwrap();
+    let mut seen = Vec::new();
+    driver.turn(Some(Duration::ZERO), 8, &mut |c| seen.push(c)).unwrap();
+    assert_eq!(seen, [Completion { token, outcome: Outcome { result: 42, flags: 0 } }]);
+}
