@@ -136,19 +136,34 @@ function checkRust() {
   }
 }
 
+/** Where each TypeScript project is compiled to. */
+const outputOf = { ts: 'dist', __test__: '.build/__test__' };
+
 /** Compiles a TypeScript project and those it refers to; `tsc -b` skips what is up to date. */
 export function compile(project) {
+  const projects = project === 'ts' ? ['ts'] : ['ts', '__test__'];
   if (!existsSync(at('dist/.tsbuildinfo'))) say('wakering: compiling TypeScript (a few seconds)');
+  for (const each of projects) forgetLostOutputs(each);
   const { status, output } = run(bin('tsc'), ['-b', project], { quiet: true });
   if (status !== 0) fail(`TypeScript does not compile\n${output}`, status);
-  sweep('ts', 'dist');
-  if (project === '__test__') sweep('__test__', '.build/__test__');
+  for (const each of projects) removeOrphans(each);
+}
+
+/** tsc believes its own notes, not the disk: without them it writes again what somebody removed. */
+function forgetLostOutputs(project) {
+  const sources = files(project).filter((name) => /(?<!\.d)\.ts$/.test(name));
+  const lost = sources.some((source) => {
+    const stem = path.relative(project, source).slice(0, -'.ts'.length);
+    return !existsSync(at(outputOf[project], `${stem}.js`));
+  });
+  if (lost) rmSync(at(outputOf[project], '.tsbuildinfo'), { force: true });
 }
 
 /** Removes what was compiled from sources that are gone: ava would still run it. */
-function sweep(sources, outputs) {
-  for (const output of files(outputs)) {
-    const stem = /^(.*?)(\.d\.ts|\.js)(\.map)?$/.exec(path.relative(outputs, output))?.[1];
-    if (stem !== undefined && !existsSync(at(sources, `${stem}.ts`))) rmSync(at(output));
+function removeOrphans(project) {
+  for (const output of files(outputOf[project])) {
+    const relative = path.relative(outputOf[project], output);
+    const stem = /^(.*?)(\.d\.ts|\.js)(\.map)?$/.exec(relative)?.[1];
+    if (stem !== undefined && !existsSync(at(project, `${stem}.ts`))) rmSync(at(output));
   }
 }

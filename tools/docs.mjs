@@ -19,7 +19,7 @@ function checkNames(file, wanted) {
   const text = readFileSync(at(file), 'utf8');
   const reexport = /^export (?:type )?(\*|\{[^}]*\}) from ['"](\.[^'"]+)['"];$/gmu;
   for (const [, what, from] of text.matchAll(reexport)) {
-    const next = path.join(path.dirname(file), from.replace(/\.js$/, '.d.ts'));
+    const next = path.join(path.dirname(file), from.replace(/\.[jt]s$/, '.d.ts'));
     checkNames(next, what === '*' ? undefined : originalNames(what));
   }
   const lines = text.split('\n');

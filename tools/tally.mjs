@@ -9,19 +9,23 @@ import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { fail } from './project.mjs';
 
-/** What ava's closing lines and the logs of skipped tests say. */
-export function countsOf(colored) {
-  const output = stripVTControlCharacters(colored);
-  const sum = (pattern) =>
-    [...output.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
-  const logged = [...output.matchAll(/^ *ℹ skipped: .+$/gmu)].length;
-  const failed = sum(/^ {2}(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)$/gmu);
-  const unfinished = sum(/^ {2}(\d+) tests? remained? pending$/gmu);
-  return {
-    passed: sum(/^ {2}(\d+) tests? passed$/gmu) - logged,
-    failed: failed + unfinished,
-    skipped: sum(/^ {2}(\d+) tests? (?:skipped|todo)$/gmu) + logged,
-  };
+/** Counts the lines that ava prints for each test; its closing counts leave out passes on failure. */
+export function countsOf(output) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  let last = '';
+  for (const line of stripVTControlCharacters(output).split('\n')) {
+    const mark = /^ {2}(✔|✘|- \[skip\]|- \[todo\]) /u.exec(line)?.[1];
+    if (mark === '✔') counts.passed++;
+    else if (mark === '✘') counts.failed++;
+    else if (mark !== undefined) counts.skipped++;
+    else if (last === '✔' && /^ {4}ℹ skipped: /u.test(line)) {
+      counts.passed--;
+      counts.skipped++;
+      last = '';
+    }
+    if (mark !== undefined) last = mark;
+  }
+  return counts;
 }
 
 function main(file) {
