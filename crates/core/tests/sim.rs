@@ -1,6 +1,8 @@
 //! Random lives of many ops over the sim driver: each gets exactly one outcome, and everything is
 //! back where it was at the end. The seed is printed; `WAKERING_SIM_SEED` runs one again.
 
+#![expect(clippy::print_stderr, reason = "the seed is printed, so that a failure can be run again")]
+
 use std::sync::Arc;
 use std::time::Duration;
 use wakering_core::abi::Opcode;
@@ -111,7 +113,7 @@ fn every_op_gets_exactly_one_outcome() {
         Err(_) => (0..200).collect(),
     };
     for seed in seeds {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         run(seed);
     }
 }
