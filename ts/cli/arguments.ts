@@ -12,7 +12,10 @@ const REPLACEMENT = '\ufffd';
  *
  * @param argument one element of `process.argv`, or the tail of one, as of `--out=FILE`
  */
-export function argumentBytes(argument: string, commandLine: () => Buffer = readCommandLine): Buffer {
+export function argumentBytes(
+  argument: string,
+  commandLine: () => Buffer = readCommandLine,
+): Buffer {
   const decoded = Buffer.from(argument, 'utf8');
   if (!argument.includes(REPLACEMENT)) return decoded;
   for (const raw of splitCommandLine(commandLine())) {

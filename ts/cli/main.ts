@@ -123,7 +123,7 @@ function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
   if (error instanceof BrokenPipe) return error.exitCode;
   if (error instanceof Interrupted) {
-    process.stderr.write(`wakering: ${error.message}; nothing was written\n`);
+    process.stderr.write(`wakering: ${error.message}; no manifest was written\n`);
     return error.exitCode;
   }
   if (error instanceof CliError) {

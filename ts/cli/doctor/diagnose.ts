@@ -84,7 +84,9 @@ function adviseOnSandbox(machine: Machine, library: Library): Advice[] {
 
 function adviseOnKernel({ kernel, platform }: Machine): Advice[] {
   if (!platform.startsWith('linux')) {
-    return [{ problem: `this is ${platform}, not Linux`, hint: 'run it on Linux or in a Linux VM' }];
+    return [
+      { problem: `this is ${platform}, not Linux`, hint: 'run it on Linux or in a Linux VM' },
+    ];
   }
   const version = parseKernelVersion(kernel);
   if (version === undefined || !isBefore(version, KERNEL_MIN)) return [];

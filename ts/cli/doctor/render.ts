@@ -66,7 +66,10 @@ function sysctlText(disabled: number | undefined, group: number | undefined): st
 function limitRows({ limits }: Machine): string[] {
   return [
     row('memlock', limitText(limits.memlock, binaryBytes)),
-    row('nofile', limitText(limits.nofile, (value) => String(value))),
+    row(
+      'nofile',
+      limitText(limits.nofile, (value) => String(value)),
+    ),
   ];
 }
 
@@ -82,8 +85,7 @@ function sandboxRows({ container, seccomp }: Machine): string[] {
 }
 
 function backendRows({ capabilities, problem, requestedDriver }: Library): string[] {
-  const asked =
-    requestedDriver === undefined ? [] : [row('WAKERING_DRIVER', requestedDriver)];
+  const asked = requestedDriver === undefined ? [] : [row('WAKERING_DRIVER', requestedDriver)];
   if (capabilities === undefined) return [...asked, row('driver', `none: ${problem}`)];
   return [...asked, row('driver', capabilities.driver), row('because', capabilities.reason)];
 }

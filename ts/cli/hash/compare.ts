@@ -9,7 +9,7 @@
 import type { FileSystem } from './file-system.ts';
 import { firstDifference } from './manifest.ts';
 import { makePass } from './pass.ts';
-import type { Meter, Pass, PassOptions } from './pass.ts';
+import type { Pass, PassOptions } from './pass.ts';
 import { showProgress } from './progress.ts';
 
 /** How many files the Wakering side reads before its measured pass; the other side read all. */
@@ -40,9 +40,8 @@ export async function makeVisiblePass(
   options: CompareOptions,
 ): Promise<Pass> {
   if (!options.showProgress) return makePass(fs, root, options);
-  const meter: Meter = { total: 0, files: 0, bytes: 0 };
-  using _progress = await showProgress(label, meter);
-  return await makePass(fs, root, { ...options, meter });
+  using progress = await showProgress(label);
+  return await makePass(fs, root, { ...options, meter: progress.meter });
 }
 
 /** Warms up, then makes and times a pass through `wakering` and one through `node`. */

@@ -88,7 +88,7 @@ class TemporaryOutput implements Output {
   readonly #file: FileHandle;
   #pending = true;
 
-  private constructor(shown: Buffer, target: Buffer, temporary: Buffer, file: FileHandle) {
+  constructor(shown: Buffer, target: Buffer, temporary: Buffer, file: FileHandle) {
     this.ownPaths = [target, temporary];
     this.#shown = shown;
     this.#target = target;

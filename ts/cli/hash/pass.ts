@@ -36,11 +36,7 @@ export interface PassOptions extends WalkOptions {
 }
 
 /** Walks the tree at `root` and hashes what it finds, `concurrency` files at a time. */
-export async function makePass(
-  fs: FileSystem,
-  root: Buffer,
-  options: PassOptions,
-): Promise<Pass> {
+export async function makePass(fs: FileSystem, root: Buffer, options: PassOptions): Promise<Pass> {
   const meter = options.meter ?? { total: 0, files: 0, bytes: 0 };
   const start = performance.now();
   const tree = await walk(fs, root, options);

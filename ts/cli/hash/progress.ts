@@ -5,12 +5,19 @@ import type { Meter } from './pass.ts';
 
 const REDRAWS_PER_SECOND = 10;
 
+/** A bar on the screen, until it is disposed of. */
+export interface Progress extends Disposable {
+  /** What the bar shows: for the work to count in. */
+  readonly meter: Meter;
+}
+
 /**
- * Shows how far `meter` has come until it is disposed of, then clears its line.
+ * Shows a progress bar; its line is clean again when it is disposed of.
  *
- * @param label what is being done, such as `hashing`
+ * @param label what is being done, such as `warming up`
  */
-export async function showProgress(label: string, meter: Meter): Promise<Disposable> {
+export async function showProgress(label: string): Promise<Progress> {
+  const meter: Meter = { total: 0, files: 0, bytes: 0 };
   // Loaded here because most runs (pipes, CI, --quiet) have no terminal to draw on.
   const { default: cliProgress } = await import('cli-progress');
   const bar = new cliProgress.SingleBar(
@@ -33,6 +40,7 @@ export async function showProgress(label: string, meter: Meter): Promise<Disposa
   // Drawing is no reason for the process to live.
   timer.unref();
   return {
+    meter,
     [Symbol.dispose]: () => {
       clearInterval(timer);
       bar.stop();
