@@ -21,6 +21,7 @@ const steps = [
   ['unit tests of Rust, generated files', cargo('test', '--workspace', '--quiet')],
   ['native addon', () => buildAddon()],
   ['types', () => compile('__test__')],
+  ['types of the tools', command(bin('tsc'), ['-p', 'tools'])],
   ['Rust documentation', cargo('doc', '--workspace', '--no-deps', '--document-private-items')],
   ['TypeScript documentation and its examples', node('tools/docs.mjs')],
   ['npm package', node('tools/pack.mjs')],
