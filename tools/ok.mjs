@@ -77,7 +77,8 @@ function addressSanitizer(env) {
   }
   const target = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux-gnu`;
   const args = ['+nightly', 'test', '--quiet', '--workspace', '--exclude', 'wakering-node'];
-  const flags = { RUSTFLAGS: '-Zsanitizer=address' };
+  const leaks = `suppressions=${at('tools/leaks.supp')}:print_suppressions=0`;
+  const flags = { RUSTFLAGS: '-Zsanitizer=address', LSAN_OPTIONS: leaks };
   return cargoIn(
     'target/asan',
     ...args,
