@@ -14,7 +14,7 @@ const warningsAreErrors = { RUSTDOCFLAGS: '-D warnings' };
 const steps = [
   ['npm packages', () => installPackages()],
   ['house rules', node('tools/tidy.mjs')],
-  ['format of Rust', command('cargo', ['fmt', '--all', '--check'])],
+  ['format of Rust', command('cargo', ['fmt', '--all', '--check', '--', '--color', 'never'])],
   ['format of TypeScript and the rest', command(bin('oxfmt'), ['--check', '.'])],
   ['lint of TypeScript', command(bin('oxlint'), ['--deny-warnings'])],
   ['lint of Rust', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings')],
