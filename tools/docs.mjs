@@ -11,7 +11,8 @@ import { at, bin, devNode, files, run, say } from './project.mjs';
 const problems = [];
 for (const entry of ['dist/index.d.ts', 'dist/fs/index.d.ts']) checkNames(entry);
 checkExamples();
-for (const problem of problems) say(problem);
+// Both entry points may reach the same name.
+for (const problem of new Set(problems)) say(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;
 
 /** Follows re-exports from `file`; `wanted` narrows to some names, undefined means all of them. */
@@ -42,7 +43,10 @@ function originalNames(list) {
   return new Set(parts.filter(Boolean).map((part) => part.split(/\s+as\s+/u)[0]));
 }
 
-/** Members stand four spaces deep in what tsc writes, one a line, overloads in a row. */
+/**
+ * Members stand four spaces deep in what tsc writes, one a line, overloads in a row. What
+ * `[Symbol.…]` members mean is the platform's to say.
+ */
 function checkMembers(file, owner, lines, start) {
   let last = '';
   for (let index = start + 1; index < lines.length && lines[index] !== '}'; index++) {
@@ -50,7 +54,7 @@ function checkMembers(file, owner, lines, start) {
       /^ {4}(?:(?:readonly|static|get|set|abstract|declare) )*(\w+|\[[\w.]+\])[?(<:]/u.exec(
         lines[index],
       )?.[1];
-    if (name === undefined || name === 'private' || name === 'constructor') continue;
+    if (name === undefined || name === 'constructor' || name.startsWith('[Symbol.')) continue;
     if (name !== last) checkSentence(file, `${owner}.${name}`, lines, index);
     last = name;
   }
