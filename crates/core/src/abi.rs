@@ -219,8 +219,8 @@ error_kinds! {
     BadDescriptor = 3, "ERR_WAKERING_BAD_DESCRIPTOR", "a number in the operation's descriptor is out of range";
     /// A buffer reference leaves the memory that it names.
     BadBuffer = 4, "ERR_WAKERING_BAD_BUFFER", "the buffer reference lies outside the memory lent to the runtime";
-    /// A path is too long, or has a NUL in it.
-    BadPath = 5, "ERR_INVALID_ARG_VALUE", "the path is empty of meaning to the system: too long, or with a NUL byte";
+    /// A path has a NUL in it.
+    BadPath = 5, "ERR_INVALID_ARG_VALUE", "the path has a NUL byte in it";
     /// This driver cannot do this op.
     Unsupported = 6, "ERR_WAKERING_UNSUPPORTED", "this driver cannot do this operation";
     /// The runtime is closing.

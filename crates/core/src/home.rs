@@ -9,13 +9,14 @@ use crate::park::Doorbell;
 use crate::slab::Slab;
 use crate::slot::{Completed, Outcome};
 use crate::token::Token;
+use std::sync::Arc;
 
 /// Shared as `Arc<Home>` by the owning loop, its driver and every thread that carries out its ops.
 /// It lives until the last of them is done, so a thread that is late finds its slot where it was.
 #[derive(Debug)]
 pub struct Home {
     /// Where its ops live.
-    pub slab: Slab,
+    pub slab: Arc<Slab>,
     /// Where completions of other threads arrive.
     pub inbox: Inbox,
     /// What wakes it.

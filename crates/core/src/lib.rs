@@ -16,6 +16,7 @@ pub mod home;
 pub mod inbox;
 mod loom;
 pub mod park;
+pub mod policy;
 pub mod resource;
 pub mod slab;
 pub mod slot;

@@ -112,8 +112,8 @@ impl Resource {
         }
     }
 
-    /// Copies a path in. Fails with BadPath for a NUL or for more than 4,095 bytes, and with Busy
-    /// where it needs a block and none is left.
+    /// Copies a path in. Fails with BadPath for a NUL, with ENAMETOOLONG for more than 4,095
+    /// bytes, and with Busy where it needs a block and none is left.
     pub fn set_path(
         &mut self,
         role: PathRole,
@@ -121,7 +121,10 @@ impl Resource {
         pool: &mut BlockPool,
     ) -> Result<(), Error> {
         use crate::abi::ErrorKind::{BadPath, Busy};
-        if bytes.contains(&0) || bytes.len() > PATH_BYTES_MAX {
+        if bytes.len() > PATH_BYTES_MAX {
+            return Err(Error::Os(libc::ENAMETOOLONG));
+        }
+        if bytes.contains(&0) {
             return Err(BadPath.into());
         }
         let area = match role {
@@ -240,7 +243,8 @@ mod tests {
         let mut resource = Resource::new();
         let bad = Err(crate::abi::ErrorKind::BadPath.into());
         assert_eq!(resource.set_path(PathRole::First, b"a\0b", &mut pool), bad);
-        assert_eq!(resource.set_path(PathRole::First, &[b'x'; 4096], &mut pool), bad);
+        let long = Err(Error::Os(libc::ENAMETOOLONG));
+        assert_eq!(resource.set_path(PathRole::First, &[b'x'; 4096], &mut pool), long);
     }
 
     #[test]
