@@ -289,7 +289,7 @@ export const ERROR_KINDS: readonly (readonly [number, string, string])[] = [
   [-4098, "EBADF", "file closed"],
   [-4099, "ERR_WAKERING_BAD_DESCRIPTOR", "a number in the operation's descriptor is out of range"],
   [-4100, "ERR_WAKERING_BAD_BUFFER", "the buffer reference lies outside the memory lent to the runtime"],
-  [-4101, "ERR_INVALID_ARG_VALUE", "the path is empty of meaning to the system: too long, or with a NUL byte"],
+  [-4101, "ERR_INVALID_ARG_VALUE", "the path has a NUL byte in it"],
   [-4102, "ERR_WAKERING_UNSUPPORTED", "this driver cannot do this operation"],
   [-4103, "ERR_WAKERING_CLOSED", "the runtime is closed"],
   [-4104, "ERR_WAKERING_WRONG_LOOP", "the handle belongs to another loop"],

@@ -26,7 +26,13 @@ pub struct Home {
 impl Home {
     /// A home of `slots_max` slots. Fails where no descriptor is to be had for the bell.
     pub fn new(slots_max: u32) -> Result<Self, Error> {
-        Ok(Self { slab: Slab::new(slots_max), inbox: Inbox::new(), doorbell: Doorbell::new()? })
+        Self::sharing(Arc::new(Slab::new(slots_max)))
+    }
+
+    /// A second home for the ops of `slab`: the inbox and the bell of a thread that carries out
+    /// ops of another loop.
+    pub fn sharing(slab: Arc<Slab>) -> Result<Self, Error> {
+        Ok(Self { slab, inbox: Inbox::new(), doorbell: Doorbell::new()? })
     }
 
     /// Brings an outcome home from another thread (transition 3) and rings where that is needed.
