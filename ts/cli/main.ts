@@ -123,7 +123,9 @@ function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
   if (error instanceof BrokenPipe) return error.exitCode;
   if (error instanceof Interrupted) {
-    process.stderr.write(`wakering: ${error.message}; no manifest was written\n`);
+    process.stderr.write(`wakering: ${error.message} before the manifest was written\n`);
+    // The handlers are gone: this ends the process at once, and shells show the same number.
+    if (error.stuck) process.kill(process.pid, error.signalName);
     return error.exitCode;
   }
   if (error instanceof CliError) {
@@ -146,7 +148,7 @@ async function main(): Promise<never> {
   } catch (error) {
     code = explain(error);
   }
-  // Not by running dry: after an interrupt, reads that cannot be cancelled may still be pending.
+  // Not by running dry: whatever is still open is of no use any more.
   process.exit(code);
 }
 

@@ -31,11 +31,13 @@ export interface HashOptions {
 /** Hashes a tree, writes its manifest, reports. Resolves with the exit code. */
 export async function runHash(options: HashOptions, signal: AbortSignal): Promise<number> {
   const output = options.out === undefined ? standardOutput : await openOutput(options.out);
+  // At once, not when everything has stopped: a second Ctrl-C ends the process before that.
+  const onAbort = (): void => output.discard();
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    // An operation that cannot be cancelled must not hold the user back: a Node thread may be
-    // stuck in a read for as long as the disk likes.
     return await untilAborted(hashInto(output, options, signal), signal);
   } finally {
+    signal.removeEventListener('abort', onAbort);
     output.discard();
   }
 }

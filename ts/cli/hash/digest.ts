@@ -116,6 +116,8 @@ async function digestContent(
   // One byte more than expected: a read that comes back short has seen the end.
   const length = size > 0 && size < memory.length ? size + 1 : memory.length;
   const read = async (position: number): Promise<number> => {
+    // Node's reads take no signal.
+    signal.throwIfAborted();
     const { bytesRead } = await file.read(memory, { offset: 0, length, position, signal });
     onBytes(bytesRead);
     return bytesRead;
