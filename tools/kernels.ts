@@ -11,6 +11,7 @@ import { needPackages, say } from './guest/host.ts';
 import { guestOptions, guestOptionsHelp, guestSettings } from './guest/options.ts';
 import { place, projectCargo } from './guest/project.ts';
 import { devNode, duration, root } from './project.mjs';
+import { countsOf } from './tally.mjs';
 
 /** The two long-term kernels that Debian ships today. */
 const usualKernels = ['6.1', '6.12'];
@@ -30,11 +31,10 @@ WAKERING_TEST_NODE names another Node binary to carry. Exit status: 1 if anythin
 /** Everything lies in the guest's memory: Node, the project, and what the tests write. */
 const defaults = { memoryMib: 3072, timeoutSeconds: 3600 };
 
-interface Result {
+type Counts = ReturnType<typeof countsOf>;
+
+interface Result extends Readonly<Counts> {
   readonly kernel: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
   /** The names of the failed tests, or what else went wrong. */
   readonly failures: readonly string[];
 }
@@ -81,18 +81,14 @@ async function testOn(
   say(`the tests on kernel ${kernel} (without KVM many times slower than here)`);
   const patterns = tests.map((name) => `.build/__test__/**/${name}*`);
   // Emulation is slow: ava's own idle limit would end tests that make progress.
-  const ava = [
-    'node',
-    'node_modules/ava/entrypoints/cli.js',
-    '--tap',
-    '--timeout=30m',
-    ...patterns,
-  ];
+  const ava = ['node', 'node_modules/ava/entrypoints/cli.js', '--timeout=30m', ...patterns];
   const code = await runGuest({
     ...settings,
     kernel,
     command: ava,
     folder: place,
+    // Where ava keeps notes, also when --user makes it run as somebody else.
+    writable: [`${place}/node_modules/.cache`],
     cargo: projectCargo(root, process.env['WAKERING_TEST_NODE'] || devNode),
     env: { CI: 'true', NO_COLOR: '1', WAKERING_SLOW: '1', ...settings.env },
     onStdout: (chunk) => {
@@ -108,25 +104,21 @@ async function testOn(
   return result;
 }
 
-/** Counts what ava's TAP says. A skipped test passes and says so: it is counted apart. */
-function resultOf(kernel: string, code: number, tap: string): Result {
-  const lines = tap.split('\n');
-  const names = (start: RegExp): string[] =>
-    lines.filter((line) => start.test(line)).map((line) => line.replace(start, ''));
-  const ok = names(/^ok \d+ - /).filter((name) => !/ # (?:SKIP|TODO)/.test(name)).length;
-  const declared = names(/^ok \d+ - .* # (?:SKIP|TODO)/).length;
-  const logged = names(/^# {2,}skipped: /).length;
-  const failures = names(/^not ok \d+ - /);
-  const why = trouble(code, failures.length, ok);
+function resultOf(kernel: string, code: number, output: string): Result {
+  const counts = countsOf(output);
+  const failures = [...output.matchAll(/^ {2}✘ (?:\[fail\]: )?(.+)$/gm)].map(
+    ([, name]) => name ?? '',
+  );
+  const why = trouble(code, counts);
   if (why !== undefined) failures.push(why);
-  const skipped = declared + logged;
-  return { kernel, passed: ok - logged, failed: failures.length, skipped, failures };
+  return { kernel, ...counts, failed: failures.length, failures };
 }
 
 /** A run that ended badly without naming a failed test has failed nevertheless. */
-function trouble(code: number, failed: number, passed: number): string | undefined {
+function trouble(code: number, { failed, passed }: Counts): string | undefined {
   if (code === status.kernelComplained) return 'the kernel complained (see above)';
-  if (code === status.died) return 'the guest died (see above)';
+  if (code === status.died)
+    return 'the guest died (see above); emulators have such defects: run it again first';
   if (code === status.timeout) return 'time limit: give more with --timeout SECONDS';
   if (code === status.failed) return 'the guest could not be set up (see above)';
   if (passed === 0) return `no test passed (exit status ${code})`;
@@ -147,7 +139,7 @@ function summary(results: readonly Result[]): number {
   return total.failed === 0 ? 0 : 1;
 }
 
-function worded(counts: Pick<Result, 'passed' | 'failed' | 'skipped'>): string {
+function worded(counts: Counts): string {
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 

@@ -23,6 +23,8 @@ export interface GuestRun {
   readonly command: readonly string[];
   /** What comes along. */
   readonly cargo?: readonly Carried[];
+  /** Folders of the guest that any user may write to, beside /tmp. */
+  readonly writable?: readonly string[];
   /** Where the command runs (`/`). */
   readonly folder?: string;
   /** Variables of the command's environment. */

@@ -36,6 +36,7 @@ export function pack(run: GuestRun, chosen: Kernel, path: string): void {
       archive.file(`/modules/${order++}-${name}.ko`, content, 0o644);
     }
   }
+  for (const folder of run.writable ?? []) archive.folder(folder, 0o1777);
   carry(archive, run.cargo ?? []);
   archive.close();
 }
