@@ -1,6 +1,6 @@
 /** Where the manifest and the report go, and what an end in the middle leaves behind. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmod,
@@ -175,6 +175,20 @@ test('no progress bar where standard error is no terminal', async (t) => {
   const { stderr } = await cli.runCli(['hash', 'tree'], { cwd });
   t.false(stderr.includes('\u001b'));
   t.false(stderr.includes('\r'));
+});
+
+test('a progress bar where standard error is a terminal, gone at the end', async (t) => {
+  const cwd = await makeTree(t);
+  // The first line of the report comes after the bar: `script` gives the tool a terminal.
+  const command = `'${process.execPath}' '${cli.cliPath}' hash tree`;
+  const run = spawnSync('script', ['-qec', command, '/dev/null'], { cwd, encoding: 'utf8' });
+  if (run.error !== undefined) return cli.skip(t, 'there is no `script` to make a terminal with');
+  t.is(run.status, 0, run.stdout);
+  t.regex(run.stdout, /node:fs .* 0\/0 files/);
+  // Clears the line.
+  const cleared = run.stdout.lastIndexOf('\u001b[0K');
+  t.true(cleared >= 0);
+  t.true(run.stdout.indexOf('wakering: 1 file') > cleared);
 });
 
 test('a reader that goes away ends it without a word, as it ends any filter', async (t) => {

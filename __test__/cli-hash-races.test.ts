@@ -9,6 +9,7 @@ import { appendFile, mkdir, readdir, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { compare } from '#cli/hash/compare';
 import { nodeFileSystem } from '#cli/hash/file-system';
 import type { Entry, FileSystem, OpenFile, Status } from '#cli/hash/file-system';
 import { makePass } from '#cli/hash/pass';
@@ -272,4 +273,26 @@ onBothSides(
 onBothSides('an abort before the start rejects with its reason', async (t, fs, folder) => {
   const signal = AbortSignal.abort(new Error('too late'));
   await t.throwsAsync(pass(fs, folder, signal), { message: 'too late' });
+});
+
+test.serial('a comparison names the first path on which the two sides differ', async (t) => {
+  const folder = await cli.makeFolder(t);
+  for (const name of ['a', 'b', 'c']) await writeFile(join(folder, name), name);
+  const shortened = hooked(nodeFileSystem, {
+    listed: (_, entries) => entries.filter(({ name }) => name.toString() !== 'b'),
+  });
+  const options = {
+    concurrency: 2,
+    signal: new AbortController().signal,
+    exclude: [],
+    showProgress: false,
+  };
+  const root = Buffer.from(folder);
+  const different = await compare({ wakering: nodeFileSystem, node: shortened }, root, options);
+  t.is(different.difference?.toString(), join(folder, 'b'));
+  t.is(different.rounds, 1);
+  const equal = await compare({ wakering: nodeFileSystem, node: nodeFileSystem }, root, options);
+  t.is(equal.difference, undefined);
+  t.is(equal.rounds, 10);
+  t.is(equal.ratio, equal.node.seconds / equal.wakering.seconds);
 });

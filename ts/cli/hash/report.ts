@@ -65,17 +65,21 @@ function skippedText(skipped: Skipped): string {
   return `; skipped ${named.map(([amount, one, many]) => count(amount, one, many)).join(', ')}`;
 }
 
-function comparisonLines({ node, ratio, difference }: Comparison): string[] {
+function comparisonLines({ node, ratio, rounds, difference }: Comparison): string[] {
   const verdict =
     difference === undefined
       ? 'equal, line by line'
       : `they DIFFER, first at ${displayPath(difference)}; did something write to the tree?`;
   return [
     `node:fs:  the same work through node:fs/promises in ${speed(node)}`,
-    `ratio:    ${ratio.toFixed(2)} (seconds of node:fs / seconds of wakering; wakering ran first,`,
-    '          and the whole tree had been read once before, so both read from the page cache)',
+    `ratio:    ${ratio.toFixed(2)} (seconds of node:fs / seconds of wakering; ${roundsText(rounds)}`,
+    '          after the whole tree had been read once, so that both read from the page cache)',
     `compare:  manifests ${verdict}`,
   ];
+}
+
+function roundsText(rounds: number): string {
+  return rounds === 1 ? 'wakering ran first,' : `best of ${rounds} passes each, in turns,`;
 }
 
 function backendName(driver: string): string {
@@ -98,6 +102,7 @@ export function reportObject(run: Run): Record<string, unknown> {
             with: 'node:fs/promises',
             ...passObject(comparison.node),
             ratio: comparison.ratio,
+            rounds: comparison.rounds,
             manifestsEqual: comparison.difference === undefined,
             firstDifference:
               comparison.difference === undefined ? null : jsonPath(comparison.difference),
