@@ -18,6 +18,7 @@ import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import * as cli from './support/cli.js';
+import { skip } from './support/launch.js';
 
 const hash = ['hash', '--no-compare'];
 
@@ -101,7 +102,7 @@ test('--out that is a directory, and --out where writing is not allowed', async 
   t.is(folder.code, 1);
   t.is(folder.stderr, "wakering: cannot write '.': it is a directory; name a file in it\n");
   const under = cli.underFileModes();
-  if (under === undefined) return cli.skip(t, 'root without setpriv writes everywhere');
+  if (under === undefined) return skip(t, 'root without setpriv writes everywhere');
   await writeFile(join(cwd, 'kept'), 'kept');
   await chmod(join(cwd, 'kept'), 0o444);
   const file = await cli.runCli([...hash, '--out', 'kept', 'tree'], { cwd, under });
@@ -182,7 +183,7 @@ test('a progress bar where standard error is a terminal, gone at the end', async
   // The first line of the report comes after the bar: `script` gives the tool a terminal.
   const command = `'${process.execPath}' '${cli.cliPath}' hash tree`;
   const run = spawnSync('script', ['-qec', command, '/dev/null'], { cwd, encoding: 'utf8' });
-  if (run.error !== undefined) return cli.skip(t, 'there is no `script` to make a terminal with');
+  if (run.error !== undefined) return skip(t, 'there is no `script` to make a terminal with');
   t.is(run.status, 0, run.stdout);
   t.regex(run.stdout, /node:fs .* 0\/0 files/);
   // Clears the line.

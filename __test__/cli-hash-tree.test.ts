@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
 import * as cli from './support/cli.js';
+import { skip } from './support/launch.js';
 
 const once = ['hash', '--no-compare'];
 
@@ -47,7 +48,7 @@ test('names with a backslash, a newline or a carriage return are escaped', async
   t.true(text.includes(`\\${cli.sha256('c\\d')}  ./c\\\\d\n`));
   t.true(text.includes(`\\${cli.sha256('e\rf')}  ./e\\rf\n`));
   t.true(text.includes(cli.line('./ lead', ' lead')));
-  if (!cli.hasGnuSha256sum()) return cli.skip(t, 'no GNU sha256sum to check escapes with');
+  if (!cli.hasGnuSha256sum()) return skip(t, 'no GNU sha256sum to check escapes with');
   await writeFile(join(cwd, '../wakering-escapes'), stdout);
   t.teardown(() => spawnSync('rm', ['-f', join(cwd, '../wakering-escapes')]));
   const check = spawnSync('sha256sum', ['--strict', '-c', '../wakering-escapes'], { cwd });
@@ -82,7 +83,7 @@ test('a DIRECTORY whose own name is not UTF-8', async (t) => {
 
 test('unreadable files are reported and counted, the rest goes on, exit code 1', async (t) => {
   const under = cli.underFileModes();
-  if (under === undefined) return cli.skip(t, 'root without setpriv reads every file');
+  if (under === undefined) return skip(t, 'root without setpriv reads every file');
   const cwd = await cli.makeFolder(t);
   await writeFile(join(cwd, 'open'), 'open');
   await writeFile(join(cwd, 'secret'), 'secret');
@@ -98,7 +99,7 @@ test('unreadable files are reported and counted, the rest goes on, exit code 1',
 
 test('an unreadable DIRECTORY is an error with a hint', async (t) => {
   const under = cli.underFileModes();
-  if (under === undefined) return cli.skip(t, 'root without setpriv reads every folder');
+  if (under === undefined) return skip(t, 'root without setpriv reads every folder');
   const cwd = await cli.makeFolder(t);
   await mkdir(join(cwd, 'closed'), { mode: 0 });
   const { code, stderr, stdout } = await cli.runCli(['hash', 'closed'], { cwd, under });
@@ -215,7 +216,7 @@ test('files of /proc, which have content and no size', async (t) => {
 });
 
 test('a file larger than 2 GiB is read in pieces', async (t) => {
-  if (process.env['WAKERING_SLOW'] === '1') return cli.skip(t, 'too slow on this machine');
+  if (process.env['WAKERING_SLOW'] === '1') return skip(t, 'too slow on this machine');
   const cwd = await cli.makeFolder(t);
   await writeFile(join(cwd, 'large'), '');
   // A hole: it takes no room on the disk.

@@ -96,9 +96,3 @@ export function underFileModes(): readonly string[] | undefined {
   const under = ['setpriv', `--inh-caps=${caps}`, `--bounding-set=${caps}`];
   return spawnSync('setpriv', [...under.slice(1), 'true']).status === 0 ? under : undefined;
 }
-
-/** Ends a test that cannot run here, with the reason in its log. */
-export function skip(t: ExecutionContext, reason: string): void {
-  t.log(`skipped: ${reason}`);
-  t.pass();
-}
