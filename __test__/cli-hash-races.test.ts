@@ -48,8 +48,8 @@ function hooked(fs: FileSystem, hooks: Hooks): FileSystem {
 function hookedFile(file: OpenFile, hooks: Hooks): OpenFile {
   return {
     fd: file.fd,
-    async stat(options) {
-      const status = await file.stat(options);
+    async stat() {
+      const status = await file.stat();
       hooks.examined?.(status);
       return status;
     },

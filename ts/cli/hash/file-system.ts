@@ -43,7 +43,7 @@ export interface Status extends Kind {
 export interface OpenFile {
   /** The descriptor, for `/proc/self/fd`. */
   readonly fd: number;
-  stat(options?: StatusOptions): Promise<Status>;
+  stat(): Promise<Status>;
   read(
     buffer: Buffer,
     options: Cancellable & { offset: number; length: number; position: number },
