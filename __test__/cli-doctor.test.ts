@@ -5,7 +5,15 @@ import { diagnose } from '#cli/doctor/diagnose';
 import type { Library } from '#cli/doctor/library';
 import { readMachine } from '#cli/doctor/machine';
 import type { Machine } from '#cli/doctor/machine';
-import * as parse from '#cli/doctor/parse';
+import {
+  capabilityBit,
+  parseCapability,
+  parseCgroupEngine,
+  parseKernelVersion,
+  parseLimit,
+  parseNumber,
+  parseSeccomp,
+} from '#cli/doctor/parse';
 import { renderFindings } from '#cli/doctor/render';
 import * as cli from './support/cli.js';
 
@@ -16,46 +24,58 @@ Max locked memory         8388608              unlimited            bytes
 `;
 
 test('limits: numbers, unlimited, a row that is not there', (t) => {
-  t.deepEqual(parse.parseLimit(limits, 'Max open files'), { soft: 1024, hard: 524_288 });
-  t.deepEqual(parse.parseLimit(limits, 'Max locked memory'), { soft: 8_388_608, hard: null });
-  t.is(parse.parseLimit(limits, 'Max pending signals'), undefined);
-  t.is(parse.parseLimit('', 'Max open files'), undefined);
-  t.is(parse.parseLimit('Max open files  what  ever', 'Max open files'), undefined);
+  t.deepEqual(parseLimit(limits, 'Max open files'), { soft: 1024, hard: 524_288 });
+  t.deepEqual(parseLimit(limits, 'Max locked memory'), { soft: 8_388_608, hard: null });
+  t.is(parseLimit(limits, 'Max pending signals'), undefined);
+  t.is(parseLimit('', 'Max open files'), undefined);
+  t.is(parseLimit('Max open files  what  ever', 'Max open files'), undefined);
 });
 
 test('seccomp modes', (t) => {
-  t.is(parse.parseSeccomp('Name:\tnode\nSeccomp:\t0\nSeccomp_filters:\t0\n'), 'disabled');
-  t.is(parse.parseSeccomp('Seccomp:\t1\n'), 'strict');
-  t.is(parse.parseSeccomp('Name:\tnode\nSeccomp:\t2\nSeccomp_filters:\t1\n'), 'filter');
-  t.is(parse.parseSeccomp('Seccomp:\t9\n'), 'unknown');
-  t.is(parse.parseSeccomp(''), 'unknown');
+  t.is(parseSeccomp('Name:\tnode\nSeccomp:\t0\nSeccomp_filters:\t0\n'), 'disabled');
+  t.is(parseSeccomp('Seccomp:\t1\n'), 'strict');
+  t.is(parseSeccomp('Name:\tnode\nSeccomp:\t2\nSeccomp_filters:\t1\n'), 'filter');
+  t.is(parseSeccomp('Seccomp:\t9\n'), 'unknown');
+  t.is(parseSeccomp(''), 'unknown');
+});
+
+test('capabilities', (t) => {
+  const { ipcLock, sysAdmin } = capabilityBit;
+  const root = 'CapEff:\t000001ffffffffff\n';
+  const docker = 'CapPrm:\t000001ffffffffff\nCapEff:\t00000000a80425fb\n';
+  t.true(parseCapability(root, ipcLock));
+  t.true(parseCapability(root, sysAdmin));
+  t.false(parseCapability(docker, ipcLock));
+  t.false(parseCapability(docker, sysAdmin));
+  t.false(parseCapability('CapEff:\tnonsense\n', ipcLock));
+  t.false(parseCapability('', ipcLock));
 });
 
 test('sysctls', (t) => {
-  t.is(parse.parseNumber('2\n'), 2);
-  t.is(parse.parseNumber('-1\n'), -1);
-  t.is(parse.parseNumber(''), undefined);
-  t.is(parse.parseNumber(undefined), undefined);
+  t.is(parseNumber('2\n'), 2);
+  t.is(parseNumber('-1\n'), -1);
+  t.is(parseNumber(''), undefined);
+  t.is(parseNumber(undefined), undefined);
 });
 
 test('container engines in cgroup paths', (t) => {
-  t.is(parse.parseCgroupEngine('0::/\n'), undefined);
-  t.is(parse.parseCgroupEngine('0::/user.slice/user-1000.slice/session-2.scope\n'), undefined);
-  t.is(parse.parseCgroupEngine('12:pids:/docker/0123456789abcdef\n'), 'Docker');
-  t.is(parse.parseCgroupEngine('0::/kubepods/besteffort/pod1/docker-2.scope\n'), 'Kubernetes');
-  t.is(parse.parseCgroupEngine('0::/machine.slice/libpod-12.scope/container\n'), 'Podman');
+  t.is(parseCgroupEngine('0::/\n'), undefined);
+  t.is(parseCgroupEngine('0::/user.slice/user-1000.slice/session-2.scope\n'), undefined);
+  t.is(parseCgroupEngine('12:pids:/docker/0123456789abcdef\n'), 'Docker');
+  t.is(parseCgroupEngine('0::/kubepods/besteffort/pod1/docker-2.scope\n'), 'Kubernetes');
+  t.is(parseCgroupEngine('0::/machine.slice/libpod-12.scope/container\n'), 'Podman');
 });
 
 test('kernel versions', (t) => {
-  t.deepEqual(parse.parseKernelVersion('6.12.107-cloud-amd64'), [6, 12]);
-  t.deepEqual(parse.parseKernelVersion('7.3-rc7'), [7, 3]);
-  t.is(parse.parseKernelVersion('unknown'), undefined);
+  t.deepEqual(parseKernelVersion('6.12.107-cloud-amd64'), [6, 12]);
+  t.deepEqual(parseKernelVersion('7.3-rc7'), [7, 3]);
+  t.is(parseKernelVersion('unknown'), undefined);
 });
 
 test('a machine is read from its files', (t) => {
   const files: Record<string, string> = {
     '/proc/self/limits': limits,
-    '/proc/self/status': 'Seccomp:\t2\n',
+    '/proc/self/status': 'CapEff:\t0000000000004000\nSeccomp:\t2\n',
     '/proc/self/cgroup': '0::/kubepods/x\n',
     '/proc/sys/kernel/io_uring_disabled': '1\n',
     '/proc/sys/kernel/io_uring_group': '27\n',
@@ -67,6 +87,7 @@ test('a machine is read from its files', (t) => {
   t.like(machine, {
     limits: { memlock: { soft: 8_388_608, hard: null }, nofile: { soft: 1024, hard: 524_288 } },
     seccomp: 'filter',
+    user: { mayLockMemory: true, isAdministrator: false },
     sysctl: { ioUringDisabled: 1, ioUringGroup: 27 },
   });
   t.deepEqual(machine.container, [
@@ -83,6 +104,8 @@ test('a machine that tells nothing is described all the same', (t) => {
   t.regex(text, /io_uring_disabled is not there \(older than Linux 6\.6\)/);
 });
 
+const plainUser = { uid: 1000, groups: [1000], mayLockMemory: false, isAdministrator: false };
+
 const healthy: Machine = {
   kernel: '6.12.107',
   node: 'v26.0.0',
@@ -92,7 +115,7 @@ const healthy: Machine = {
     memlock: { soft: 8 * 2 ** 20, hard: null },
     nofile: { soft: 65_536, hard: 65_536 },
   },
-  user: { uid: 1000, groups: [1000] },
+  user: plainUser,
   container: [],
   seccomp: 'disabled',
   sysctl: { ioUringDisabled: 0, ioUringGroup: -1 },
@@ -131,8 +154,8 @@ test('io_uring disabled by sysctl: for all, or for all but a group', (t) => {
   });
   t.regex(problems(disabled(2)).join(), /disabled io_uring for everybody/);
   t.regex(problems(disabled(1)).join(), /administrators and one group \(gid 27\)/);
-  t.deepEqual(problems({ ...disabled(1), user: { uid: 1000, groups: [1000, 27] } }), []);
-  t.deepEqual(problems({ ...disabled(1), user: { uid: 0, groups: [0] } }), []);
+  t.deepEqual(problems({ ...disabled(1), user: { ...plainUser, groups: [1000, 27] } }), []);
+  t.deepEqual(problems({ ...disabled(1), user: { ...plainUser, isAdministrator: true } }), []);
 });
 
 test('a seccomp filter is suspected only where nothing else explains the driver', (t) => {
@@ -148,10 +171,10 @@ test('a seccomp filter is suspected only where nothing else explains the driver'
 });
 
 test('locked memory: who it binds, and what counts against it on which kernel', (t) => {
-  const small = (kernel: string, uid = 1000): Machine => ({
+  const small = (kernel: string, mayLockMemory = false): Machine => ({
     ...healthy,
     kernel,
-    user: { uid, groups: [] },
+    user: { ...plainUser, mayLockMemory },
     limits: { ...healthy.limits, memlock: { soft: 65_536, hard: 65_536 } },
   });
   t.deepEqual(problems(small('6.12.1')), [
@@ -163,7 +186,7 @@ test('locked memory: who it binds, and what counts against it on which kernel', 
   t.deepEqual(problems(small('7.2.0')), [
     'only 64 KiB of memory may be locked, and registered buffers count against it',
   ]);
-  t.deepEqual(problems(small('6.18.1', 0)), []);
+  t.deepEqual(problems(small('6.18.1', true)), []);
 });
 
 test('few descriptors, an old kernel, another system, a library that does not start', (t) => {

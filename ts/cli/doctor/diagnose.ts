@@ -54,7 +54,7 @@ function adviseOnSysctl({ sysctl, user }: Machine): Advice[] {
   }
   const { ioUringGroup } = sysctl;
   const isMember = ioUringGroup !== undefined && user.groups.includes(ioUringGroup);
-  if (sysctl.ioUringDisabled !== 1 || user.uid === 0 || isMember) return [];
+  if (sysctl.ioUringDisabled !== 1 || user.isAdministrator || isMember) return [];
   const group = ioUringGroup === undefined || ioUringGroup < 0 ? 'no group' : `gid ${ioUringGroup}`;
   return [
     {
@@ -100,8 +100,7 @@ function adviseOnKernel({ kernel, platform }: Machine): Advice[] {
 
 function adviseOnMemlock({ kernel, limits, user }: Machine): Advice[] {
   const soft = limits.memlock?.soft;
-  // Root has CAP_IPC_LOCK, which the limit does not bind.
-  if (soft === undefined || soft === null || soft >= MEMLOCK_COMFORTABLE || user.uid === 0) {
+  if (soft === undefined || soft === null || soft >= MEMLOCK_COMFORTABLE || user.mayLockMemory) {
     return [];
   }
   const version = parseKernelVersion(kernel);

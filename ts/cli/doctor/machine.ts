@@ -2,7 +2,14 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release } from 'node:os';
-import { parseCgroupEngine, parseLimit, parseNumber, parseSeccomp } from './parse.ts';
+import {
+  capabilityBit,
+  parseCapability,
+  parseCgroupEngine,
+  parseLimit,
+  parseNumber,
+  parseSeccomp,
+} from './parse.ts';
 import type { Limit, SeccompMode } from './parse.ts';
 
 /** The facts that a diagnosis draws on. */
@@ -15,7 +22,14 @@ export interface Machine {
     readonly memlock: Limit | undefined;
     readonly nofile: Limit | undefined;
   };
-  readonly user: { readonly uid: number; readonly groups: readonly number[] };
+  readonly user: {
+    readonly uid: number;
+    readonly groups: readonly number[];
+    /** CAP_IPC_LOCK: the limit of locked memory does not bind. Root in a container may lack it. */
+    readonly mayLockMemory: boolean;
+    /** CAP_SYS_ADMIN: io_uring reserved for administrators is open. */
+    readonly isAdministrator: boolean;
+  };
   /** Each sign that this is a container; empty when there is none. */
   readonly container: readonly string[];
   readonly seccomp: SeccompMode;
@@ -47,6 +61,7 @@ const realSources: Sources = {
 /** Looks at everything. */
 export function readMachine(sources: Sources = realSources): Machine {
   const limits = sources.read('/proc/self/limits') ?? '';
+  const status = sources.read('/proc/self/status') ?? '';
   const processors = cpus();
   return {
     kernel: release(),
@@ -61,9 +76,14 @@ export function readMachine(sources: Sources = realSources): Machine {
       memlock: parseLimit(limits, 'Max locked memory'),
       nofile: parseLimit(limits, 'Max open files'),
     },
-    user: { uid: process.geteuid?.() ?? -1, groups: process.getgroups?.() ?? [] },
+    user: {
+      uid: process.geteuid?.() ?? -1,
+      groups: process.getgroups?.() ?? [],
+      mayLockMemory: parseCapability(status, capabilityBit.ipcLock),
+      isAdministrator: parseCapability(status, capabilityBit.sysAdmin),
+    },
     container: containerSigns(sources),
-    seccomp: parseSeccomp(sources.read('/proc/self/status') ?? ''),
+    seccomp: parseSeccomp(status),
     sysctl: {
       ioUringDisabled: parseNumber(sources.read('/proc/sys/kernel/io_uring_disabled')),
       ioUringGroup: parseNumber(sources.read('/proc/sys/kernel/io_uring_group')),

@@ -38,6 +38,15 @@ export function parseSeccomp(status: string): SeccompMode {
   return value === undefined ? 'unknown' : (SECCOMP_MODES[Number(value)] ?? 'unknown');
 }
 
+/** Numbers of capabilities, from linux/capability.h. */
+export const capabilityBit = { ipcLock: 14n, sysAdmin: 21n } as const;
+
+/** Whether a process has a capability in force, from its `/proc/PID/status`. */
+export function parseCapability(status: string, bit: bigint): boolean {
+  const mask = parseStatusField(status, 'CapEff') ?? '';
+  return /^[\da-f]+$/i.test(mask) && ((BigInt(`0x${mask}`) >> bit) & 1n) === 1n;
+}
+
 /** A sysctl that holds one number; `undefined` when it does not. */
 export function parseNumber(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';

@@ -29,14 +29,23 @@ function row(label: string, value: string): string {
   return `${label.padEnd(LABEL_WIDTH)} ${value}`;
 }
 
-function machineRows({ cpus, kernel, node, platform }: Machine): string[] {
+function machineRows({ cpus, kernel, node, platform, user }: Machine): string[] {
   const usable = cpus.usable === cpus.count ? '' : `, ${cpus.usable} usable here`;
   return [
     row('kernel', kernel),
     row('node', node),
     row('platform', platform),
+    row('user', userText(user)),
     row('cpus', `${cpus.count} x ${cpus.model}${usable}`),
   ];
+}
+
+function userText({ isAdministrator, mayLockMemory, uid }: Machine['user']): string {
+  const held = [
+    ...(isAdministrator ? ['CAP_SYS_ADMIN'] : []),
+    ...(mayLockMemory ? ['CAP_IPC_LOCK'] : []),
+  ];
+  return `uid ${uid}, ${held.length === 0 ? 'no capability that matters here' : held.join(', ')}`;
 }
 
 function ioUringRows({ sysctl }: Machine, { capabilities }: Library): string[] {
