@@ -77,11 +77,12 @@ async function testOn(
   const began = performance.now();
   mkdirSync(join(root, '.build/kernels'), { recursive: true });
   const path = join(root, '.build/kernels', `${kernel}.log`);
+  const shown = relative(root, path);
   const log = createWriteStream(path);
-  say(`the tests on kernel ${kernel} (without KVM many times slower than here)`);
+  say(`the tests on kernel ${kernel}, without KVM many times slower than here; see ${shown}`);
   const patterns = tests.map((name) => `.build/__test__/**/${name}*`);
   // Emulation is slow: ava's own idle limit would end tests that make progress.
-  const ava = ['node', 'node_modules/ava/entrypoints/cli.js', '--timeout=30m', ...patterns];
+  const ava = ['node', 'node_modules/ava/entrypoints/cli.js', '--timeout=15m', ...patterns];
   const code = await runGuest({
     ...settings,
     kernel,
@@ -94,13 +95,14 @@ async function testOn(
     onStdout: (chunk) => {
       log.write(chunk);
       if (verbose) process.stdout.write(chunk);
+      else if (chunk.includes('✘')) say(`kernel ${kernel}: a test failed`);
     },
   });
   log.end();
   await finished(log);
   const result = resultOf(kernel, code, readFileSync(path, 'utf8'));
   const took = duration(performance.now() - began);
-  say(`kernel ${kernel}: ${worded(result)} in ${took}; its output: ${relative(root, path)}`);
+  say(`kernel ${kernel}: ${worded(result)} in ${took}; its output: ${shown}`);
   return result;
 }
 
