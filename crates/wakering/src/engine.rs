@@ -1,0 +1,138 @@
+//! Which driver a lane gets, and why.
+
+#![forbid(unsafe_code)]
+
+use crate::config::{Config, DriverChoice, SqpollConfig};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use wakering_core::{Driver, Error, Home};
+use wakering_poll_loop::{BlockingPool, PollDriver};
+use wakering_uring_loop::{Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
+
+/// A driver: one of the two that talk to a kernel.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    /// A ring.
+    Uring(Box<UringDriver>),
+    /// Readiness and threads.
+    Poll(Box<PollDriver>),
+}
+
+/// One thing that a kernel may or may not offer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeatureReport {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there.
+    pub available: bool,
+    /// Why not, where it is not.
+    pub reason: Option<String>,
+}
+
+/// Which driver carries a lane's ops, why, and what it can do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Capabilities {
+    /// `uring` or `poll`.
+    pub driver: &'static str,
+    /// Why this one.
+    pub reason: String,
+    /// Every feature of io_uring that was asked for, yes or why not. Empty where no ring was tried.
+    pub features: Vec<FeatureReport>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        config: &Config,
+        home: &Arc<Home>,
+        pool: &Arc<BlockingPool>,
+    ) -> Result<(Self, Capabilities), (Error, String)> {
+        let refused = match config.driver {
+            DriverChoice::Poll => None,
+            DriverChoice::Auto | DriverChoice::Uring => match open_ring(config, home) {
+                Ok(ring) => {
+                    let capabilities = ring_capabilities(&ring, config.driver);
+                    return Ok((Self::Uring(Box::new(ring)), capabilities));
+                }
+                Err(refused) if config.driver == DriverChoice::Uring => {
+                    return Err((Error::Os(refused.errno), refused.to_string()));
+                }
+                // A wish for SQPOLL that cannot be met is no reason to run without saying so.
+                Err(refused) if config.sqpoll.is_some() && refused.sqpoll => {
+                    return Err((Error::Os(refused.errno), refused.to_string()));
+                }
+                Err(refused) => Some(refused),
+            },
+        };
+        let poll = PollDriver::new(home.clone(), pool.clone())
+            .map_err(|error| (error, error.to_string()))?;
+        let (reason, features) = match refused {
+            None => ("the poll driver was asked for".to_string(), Vec::new()),
+            Some(refused) => {
+                let feature = FeatureReport {
+                    name: "io_uring".into(),
+                    available: false,
+                    reason: Some(refused.to_string()),
+                };
+                (format!("io_uring is refused: {refused}"), vec![feature])
+            }
+        };
+        let capabilities = Capabilities { driver: "poll", reason, features };
+        Ok((Self::Poll(Box::new(poll)), capabilities))
+    }
+
+    pub(crate) fn driver(&mut self) -> &mut dyn Driver {
+        match self {
+            Self::Uring(ring) => &mut **ring,
+            Self::Poll(poll) => &mut **poll,
+        }
+    }
+
+    pub(crate) const fn is_ring(&self) -> bool {
+        matches!(self, Self::Uring(_))
+    }
+}
+
+fn open_ring(config: &Config, home: &Arc<Home>) -> Result<UringDriver, Refused> {
+    let sqpoll = config.sqpoll.map(sqpoll_of);
+    let config = UringConfig { sqpoll, ..UringConfig::inline(config.slots) };
+    UringDriver::new(config, home.clone())
+}
+
+fn ring_capabilities(ring: &UringDriver, choice: DriverChoice) -> Capabilities {
+    let features = ring
+        .features()
+        .iter()
+        .map(|feature| FeatureReport {
+            name: feature.name.to_string(),
+            available: feature.available,
+            reason: feature.reason.clone(),
+        })
+        .collect();
+    let reason = match choice {
+        DriverChoice::Uring => "io_uring was asked for, and the kernel allows it",
+        _ => "the kernel allows io_uring",
+    };
+    Capabilities { driver: "uring", reason: reason.to_string(), features }
+}
+
+/// The kernel threads of this process that lanes share, by CPU. Process-wide, because the kernel
+/// shares them so; a lane holds its thread by the `Arc`, and the last one ends it.
+static SHARED: Mutex<Option<HashMap<Option<u32>, Weak<SharedSqpoll>>>> = Mutex::new(None);
+
+fn sqpoll_of(config: SqpollConfig) -> Sqpoll {
+    let mut sqpoll = Sqpoll { cpu: config.cpu, idle_ms: config.idle_ms, share: None };
+    if config.share {
+        let mut guard = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = guard.get_or_insert_with(HashMap::new);
+        let shared = match table.get(&config.cpu).and_then(Weak::upgrade) {
+            Some(shared) => shared,
+            None => {
+                let shared = SharedSqpoll::new();
+                table.insert(config.cpu, Arc::downgrade(&shared));
+                shared
+            }
+        };
+        sqpoll.share = Some(shared);
+    }
+    sqpoll
+}

@@ -1,0 +1,63 @@
+//! Asking that ops end early. The op's own completion answers.
+
+#![forbid(unsafe_code)]
+
+use super::Lane;
+use wakering_core::Token;
+use wakering_core::abi::{HandleId, Opcode};
+use wakering_core::policy;
+use wakering_core::slot::Cancel;
+
+impl Lane {
+    /// Asks that the op in `slot` be cancelled. A slot that is free, or not there, is ignored: the
+    /// op is over.
+    pub(super) fn cancel_slot(&mut self, slot: u32) {
+        match self.home.slab.get(slot).and_then(|found| found.current(slot)) {
+            Some(token) => self.cancel(token),
+            None => self.metrics.malformed += u64::from(self.home.slab.get(slot).is_none()),
+        }
+    }
+
+    /// Asks that every op of a handle be cancelled, but for its close.
+    pub(super) fn cancel_handle(&mut self, handle: HandleId) {
+        for index in 0..self.sides.len() as u32 {
+            if self.sides[index as usize].handle == handle {
+                self.cancel_slot(index);
+            }
+        }
+    }
+
+    /// Asks that every op be cancelled, but for closes.
+    pub(super) fn cancel_all(&mut self) {
+        for index in 0..self.sides.len() as u32 {
+            self.cancel_slot(index);
+        }
+    }
+
+    fn cancel(&mut self, token: Token) {
+        let side = &self.sides[token.index() as usize];
+        if side.opcode == Opcode::Close {
+            // Once begun, a close happens: a descriptor that is half closed helps nobody.
+            return;
+        }
+        self.metrics.cancels += 1;
+        match self.home.slab.slot(token).request_cancel(token) {
+            Cancel::Withdrawn => {
+                self.metrics.withdrawn += 1;
+                self.answered.push_back(token);
+            }
+            Cancel::Ask => {
+                // A failure to ask leaves the op to its own end, as a cancel that comes too late.
+                let _ = match side.lane {
+                    policy::Lane::Loop | policy::Lane::Cached => self.engine.driver().cancel(token),
+                    policy::Lane::Worker => match &mut self.worker {
+                        Some(worker) => worker.cancel(token),
+                        None => Ok(()),
+                    },
+                    policy::Lane::Pool => self.pool.cancel(token),
+                };
+            }
+            Cancel::AskedBefore | Cancel::TooLate | Cancel::Stale => {}
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! From a completion to a record: what the op made is kept or undone, what it borrowed goes back.
+
+use super::Lane;
+use wakering_core::Token;
+use wakering_core::abi::{CompletionRecord, ErrorKind, HandleId, Opcode, completion_flag, statx};
+use wakering_core::resource::Resource;
+use wakering_core::slot::Taken;
+
+/// Where a turn puts its records.
+pub trait RecordSink {
+    /// One record. `statx` is the result of a Statx: the sink stores it and puts the place into
+    /// the record's `aux`.
+    fn record(&mut self, record: CompletionRecord, statx: Option<&[u8; statx::BYTES]>);
+}
+
+/// What is left of an op after its slot was taken.
+struct Finished {
+    result: i32,
+    flags: u32,
+    opened: Option<i32>,
+    statx: Option<[u8; statx::BYTES]>,
+    owned: Option<Vec<u8>>,
+    taken: Taken,
+}
+
+impl Lane {
+    /// Finishes at most `records_max` ops that were answered on this thread.
+    pub(super) fn finish_answered(
+        &mut self,
+        records_max: usize,
+        sink: &mut dyn RecordSink,
+    ) -> usize {
+        let mut done = 0;
+        while done < records_max {
+            let Some(token) = self.answered.pop_front() else { break };
+            done += usize::from(self.finish(token, sink));
+        }
+        done
+    }
+
+    /// Takes the op, frees its slot, and hands over its record. Whether there was one.
+    pub(super) fn finish(&mut self, token: Token, sink: &mut dyn RecordSink) -> bool {
+        let index = token.index();
+        let slot = self.home.slab.slot(token);
+        let (memory, blocks) = (&mut self.memory, &mut self.blocks);
+        let finished = slot.take(token, |taken, resource| {
+            let finished = reap(taken, resource, memory);
+            resource.release(blocks);
+            finished
+        });
+        let Some(finished) = finished else { return false };
+        let side = &mut self.sides[index as usize];
+        let (opcode, lane, handle) = (side.opcode, side.lane, side.handle);
+        self.keeping_alive -= u32::from(side.keeps_alive);
+        side.owned = finished.owned;
+        side.handle = HandleId::NONE;
+        let mut record = CompletionRecord {
+            slot: index,
+            result: finished.result,
+            flags: finished.flags,
+            aux: 0,
+            handle: HandleId::NONE,
+            reserved: [0; 2],
+        };
+        if let Some(fd) = finished.opened {
+            self.keep_or_close(fd, &finished.taken, &mut record);
+        }
+        self.metrics.count(opcode, record.result, finished.taken.cancel_requested);
+        self.metrics.by_lane[lane as usize] += 1;
+        self.count_out(handle);
+        if finished.taken.orphaned {
+            self.sides[index as usize].owned = None;
+            return false;
+        }
+        sink.record(record, finished.statx.as_ref());
+        true
+    }
+
+    /// An open that succeeded: a handle, unless nobody wants it any more.
+    fn keep_or_close(&mut self, fd: i32, taken: &Taken, record: &mut CompletionRecord) {
+        if !taken.orphaned && !taken.cancel_requested {
+            match self.handles.insert(fd) {
+                Ok(handle) => {
+                    record.flags |= completion_flag::OPENED;
+                    record.handle = handle;
+                    return;
+                }
+                Err(error) => record.result = error.to_result(),
+            }
+        } else {
+            record.result = -libc::ECANCELED;
+            self.metrics.orphans_closed += 1;
+        }
+        self.close_now(fd);
+    }
+}
+
+/// What the op left in its resource.
+fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -> Finished {
+    let prepared = resource.prepared;
+    let result = taken.outcome.result;
+    let mut finished = Finished {
+        result,
+        // The kernel's own flags (F_BUFFER and the like) mean nothing beyond the driver.
+        flags: taken.outcome.flags & (completion_flag::INLINE | completion_flag::OWNED),
+        opened: None,
+        statx: None,
+        owned: None,
+        taken,
+    };
+    let count = usize::try_from(result).unwrap_or(0);
+    let inline = finished.flags & completion_flag::INLINE != 0;
+    match prepared.opcode {
+        Opcode::OpenAt if result >= 0 => finished.opened = Some(result),
+        Opcode::Read => match resource.owned.take() {
+            Some(mut owned) if count <= owned.capacity() => {
+                // SAFETY: the read wrote `count` bytes from the buffer's start on.
+                unsafe { owned.set_len(count) };
+                finished.owned = Some(owned);
+                finished.flags |= completion_flag::OWNED;
+            }
+            Some(_) => finished.result = ErrorKind::BadBuffer.to_result(),
+            None if !inline && !taken.orphaned => memory.bring_home(prepared.address, count),
+            None => {}
+        },
+        Opcode::Readv if !taken.orphaned => scatter(resource, count, memory),
+        Opcode::Statx if result >= 0 => finished.statx = Some(*resource.back_bytes()),
+        Opcode::Readdir | Opcode::Readlink | Opcode::Realpath if result >= 0 => {
+            finished.owned = resource.owned.take();
+            finished.flags |= completion_flag::OWNED;
+        }
+        _ => {}
+    }
+    finished
+}
+
+/// Brings home what a vectored read left in the bounce regions, segment by segment.
+fn scatter(resource: &mut Resource, mut count: usize, memory: &super::memory::Memory) {
+    let segments = resource.prepared.length as usize;
+    let start = resource.iovecs();
+    for index in 0..segments {
+        // SAFETY: `segments` iovecs were written from `start` on when the op was prepared.
+        let place = unsafe { start.add(index) };
+        // SAFETY: as above; the op is complete, so that only this thread reaches them.
+        let iovec = unsafe { place.read() };
+        let filled = count.min(iovec.iov_len);
+        memory.bring_home(iovec.iov_base.cast(), filled);
+        count -= filled;
+        if count == 0 {
+            break;
+        }
+    }
+}

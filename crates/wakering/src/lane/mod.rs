@@ -1,0 +1,357 @@
+//! One thread's lane: descriptors in, completion records out.
+//!
+//! ```text
+//! accept ─► prepare ─► policy ─┬─ Cached: attempted here ──────────────┐
+//!                              ├─ Loop:   driver.enqueue ─► kernel ────┤
+//!                              ├─ Worker: worker loop ─► home.inbox ───┼─► turn ─► finish ─► record
+//!                              └─ Pool:   pool thread ─► home.inbox ───┤
+//!                    refused, withdrawn: answered here ────────────────┘
+//! ```
+//!
+//! - **L1** Only the lane's own thread calls it, and lent memory is touched on that thread alone.
+//! - **L2** Every descriptor that names a free slot gets exactly one final record.
+//! - **L3** A handle's descriptor is closed after its last op is done, and never twice.
+//! - **L4** `turn` starts nothing on behalf of the caller and calls nobody back but the sink.
+
+mod cancel;
+mod close;
+mod finish;
+mod memory;
+mod prepare;
+mod shutdown;
+mod side;
+
+pub use finish::RecordSink;
+pub use prepare::OWNED_BYTES_MAX;
+pub use shutdown::Shutdown;
+
+use crate::config::Config;
+use crate::engine::{Capabilities, Engine};
+use crate::metrics::Metrics;
+use crate::worker::WorkerLoop;
+use memory::{Memory, Range};
+use prepare::{Preparation, Prospect};
+use side::Side;
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+use wakering_core::abi::{ErrorKind, OpDescriptor, Opcode, buffer_kind, completion_flag};
+use wakering_core::block::BlockPool;
+use wakering_core::handle::HandleTable;
+use wakering_core::policy::{self, Situation};
+use wakering_core::slot::{Completed, Outcome};
+use wakering_core::waker::WakerRef;
+use wakering_core::{Completion, Error, Home, Token};
+use wakering_poll_loop::{BlockingPool, Mounts, cached};
+
+/// Blocks for long paths and many segments.
+const BLOCKS_MAX: usize = 64;
+/// Completions that are taken from the driver at a time.
+const BATCH_MAX: usize = 256;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Lane {
+    home: Arc<Home>,
+    engine: Engine,
+    pool: Arc<BlockingPool>,
+    mounts: Arc<Mounts>,
+    worker: Option<WorkerLoop>,
+    handles: HandleTable,
+    memory: Memory,
+    blocks: BlockPool,
+    sides: Box<[Side]>,
+    /// Ops that were answered here and wait for the next turn; room for every slot.
+    answered: VecDeque<Token>,
+    /// Where a turn collects completions before it finishes them.
+    batch: Vec<Completion>,
+    metrics: Metrics,
+    keeping_alive: u32,
+    alone: bool,
+    closed: bool,
+    config: Config,
+    capabilities: Capabilities,
+}
+
+impl Lane {
+    /// A lane for the calling thread. Fails where the config is out of range, where the driver that
+    /// was asked for is refused, or where descriptors have run out.
+    pub fn new(config: Config) -> Result<Self, (Error, String)> {
+        config.check().map_err(|error| (error, "a number in the configuration".into()))?;
+        let plain = |error: Error| (error, error.to_string());
+        let home = Arc::new(Home::new(config.slots).map_err(plain)?);
+        let mounts = Arc::new(Mounts::new());
+        let pool = BlockingPool::new(home.clone(), mounts.clone(), config.pool_threads as usize);
+        let pool = Arc::new(pool);
+        let (engine, capabilities) = Engine::new(&config, &home, &pool)?;
+        Ok(Self {
+            engine,
+            pool,
+            mounts,
+            worker: None,
+            handles: HandleTable::new(config.handles_max as usize),
+            memory: Memory::default(),
+            blocks: BlockPool::new(BLOCKS_MAX),
+            sides: (0..config.slots).map(|_| Side::new()).collect(),
+            answered: VecDeque::with_capacity(config.slots as usize),
+            batch: Vec::with_capacity(BATCH_MAX),
+            metrics: Metrics::default(),
+            keeping_alive: 0,
+            alone: false,
+            closed: false,
+            config,
+            capabilities,
+            home,
+        })
+    }
+
+    /// Takes a slab of memory whose owner keeps it; its index for descriptors. It is registered
+    /// with the kernel where that is wanted and possible; otherwise the lane copies.
+    ///
+    /// # Safety
+    ///
+    /// `base` is valid for reads and writes of `length` bytes on this thread until
+    /// [`Self::shut_down`] has returned.
+    pub unsafe fn lend(&mut self, base: *mut u8, length: usize) -> Result<u32, Error> {
+        let registered = match &mut self.engine {
+            // SAFETY: the caller keeps the memory; the kernel holds its pages from here on.
+            Engine::Uring(ring) if self.config.register_buffers => unsafe {
+                ring.register_buffer(base, length).ok()
+            },
+            _ => None,
+        };
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { self.memory.lend(base, length, registered) }
+    }
+
+    /// Hands over data for a Write to come at `slot`, to be named by [`buffer_kind::OWNED`].
+    pub fn stage(&mut self, slot: u32, data: Vec<u8>) -> Result<(), Error> {
+        let free = self.home.slab.get(slot).is_some_and(|found| found.current(slot).is_none());
+        match self.sides.get_mut(slot as usize) {
+            Some(side) if free => side.owned = Some(data),
+            _ => return Err(ErrorKind::BadSlot.into()),
+        }
+        Ok(())
+    }
+
+    /// The result of an op whose record said OWNED, once.
+    pub fn take_owned(&mut self, slot: u32) -> Option<Vec<u8>> {
+        self.sides.get_mut(slot as usize)?.owned.take()
+    }
+
+    /// The result of an op whose record said OWNED, left where it is.
+    pub fn owned(&self, slot: u32) -> Option<&[u8]> {
+        self.sides.get(slot as usize)?.owned.as_deref()
+    }
+
+    /// Says how many descriptors the coming batch has: one op alone takes other ways than many.
+    pub fn begin_batch(&mut self, descriptors: usize) {
+        self.alone = descriptors == 1 && self.engine.driver().in_flight() == 0;
+    }
+
+    /// Takes one descriptor. What it names in its arguments lies in `arena`, and is copied.
+    pub fn accept(&mut self, d: &OpDescriptor, arena: &[u8]) {
+        let opcode = Opcode::from_number(d.opcode);
+        match opcode {
+            Some(Opcode::Cancel) => return self.cancel_slot(d.args[4]),
+            Some(Opcode::CancelHandle) => return self.cancel_handle(d.handle),
+            Some(Opcode::CancelAll) => return self.cancel_all(),
+            _ => {}
+        }
+        let Ok(token) = self.home.slab.claim_at(d.slot, WakerRef::port(d.slot)) else {
+            self.metrics.malformed += 1;
+            return;
+        };
+        let side = &mut self.sides[d.slot as usize];
+        side.opcode = opcode.unwrap_or(Opcode::Nop);
+        side.lane = policy::Lane::Cached;
+        side.handle = wakering_core::abi::HandleId::NONE;
+        side.keeps_alive = d.flags & wakering_core::abi::op_flag::UNREF == 0;
+        self.keeping_alive += u32::from(side.keeps_alive);
+        let started = match opcode {
+            None => Err(ErrorKind::BadDescriptor.into()),
+            Some(_) if self.closed => Err(ErrorKind::Closed.into()),
+            Some(Opcode::Close) => self.begin_close(token, d),
+            Some(opcode) => self.start(token, opcode, d, arena),
+        };
+        if let Err(error) = started {
+            self.answer(token, Outcome { result: error.to_result(), flags: 0 });
+        }
+    }
+
+    fn start(
+        &mut self,
+        token: Token,
+        opcode: Opcode,
+        d: &OpDescriptor,
+        arena: &[u8],
+    ) -> Result<(), Error> {
+        let mut preparation = Preparation {
+            handles: &mut self.handles,
+            memory: &mut self.memory,
+            blocks: &mut self.blocks,
+            side: &mut self.sides[token.index() as usize],
+            arena,
+            registered: self.engine.is_ring(),
+        };
+        let slot = self.home.slab.slot(token);
+        // SAFETY: just claimed, so Queued, by its owner.
+        let prospect = unsafe {
+            slot.with_resource(|resource| preparation.prepare(opcode, d, resource))
+        }?;
+        let situation = Situation {
+            opcode,
+            flags: d.flags,
+            length: d.length,
+            may_be_cached: prospect.may_be_cached,
+            driver_supports: self.engine.driver().supports(opcode),
+            ring: self.engine.is_ring(),
+            alone: self.alone,
+            buffer_may_travel: d.buffer_kind == buffer_kind::OWNED,
+        };
+        let mut lane = policy::choose(situation, false);
+        if lane == policy::Lane::Cached {
+            if let Some(outcome) = self.attempt(token) {
+                self.answer(token, outcome);
+                return Ok(());
+            }
+            self.metrics.cached_misses += 1;
+            lane = policy::choose(situation, true);
+        }
+        self.go_away(token, opcode, prospect);
+        self.hand_over(token, lane)
+    }
+
+    /// Tries an op in a way that cannot block.
+    fn attempt(&mut self, token: Token) -> Option<Outcome> {
+        let slot = self.home.slab.slot(token);
+        let mounts = &self.mounts;
+        // SAFETY: Queued, and this is the owner; the buffer is memory of this thread.
+        let attempt = unsafe { slot.with_resource(|r| cached::attempt(r, mounts)) };
+        match attempt {
+            cached::Attempt::Done(mut outcome) => {
+                outcome.flags |= completion_flag::INLINE;
+                Some(outcome)
+            }
+            cached::Attempt::WouldBlock => None,
+            cached::Attempt::Never => {
+                let handle = self.sides[token.index() as usize].handle;
+                if let Some(entry) = self.handles.any(handle) {
+                    entry.no_nowait = true;
+                }
+                None
+            }
+        }
+    }
+
+    /// Points the op at memory that other threads and the kernel may reach.
+    fn go_away(&mut self, token: Token, opcode: Opcode, prospect: Prospect) {
+        let Some(range): Option<Range> = prospect.bounces else { return };
+        let address = self.memory.away(range, opcode == Opcode::Write);
+        let slot = self.home.slab.slot(token);
+        // SAFETY: Queued, and this is the owner.
+        unsafe { slot.with_resource(|resource| resource.prepared.address = address) };
+    }
+
+    /// Gives a prepared op to whoever carries it out.
+    fn hand_over(&mut self, token: Token, lane: policy::Lane) -> Result<(), Error> {
+        self.sides[token.index() as usize].lane = lane;
+        let given = match lane {
+            policy::Lane::Worker => self.worker().and_then(|worker| worker.enqueue(token)),
+            policy::Lane::Pool => self.pool.enqueue(token),
+            policy::Lane::Loop | policy::Lane::Cached => {
+                let driver = self.engine.driver();
+                match driver.enqueue(token) {
+                    Err(Error::Kind(ErrorKind::Busy)) => {
+                        driver.publish().and_then(|()| driver.enqueue(token))
+                    }
+                    given => given,
+                }
+            }
+        };
+        self.metrics.busy += u64::from(given == Err(ErrorKind::Busy.into()));
+        given
+    }
+
+    fn worker(&mut self) -> Result<&mut WorkerLoop, Error> {
+        if self.worker.is_none() {
+            self.worker = Some(WorkerLoop::start(&self.home)?);
+        }
+        self.worker.as_mut().ok_or_else(|| ErrorKind::Closed.into())
+    }
+
+    /// Answers a Queued op on this thread; its record comes with the next turn.
+    fn answer(&mut self, token: Token, outcome: Outcome) {
+        if self.home.slab.slot(token).complete_at_once(token, outcome) == Completed::Deliver {
+            self.answered.push_back(token);
+        }
+    }
+
+    /// One pass: publishes what was accepted, reaps what is complete without waiting, and hands at
+    /// most `records_max` records to `sink`. How many. An error is the ring's end: no more ops can
+    /// be carried out.
+    pub fn turn(&mut self, records_max: usize, sink: &mut dyn RecordSink) -> Result<usize, Error> {
+        self.pool.publish();
+        if let Some(worker) = &mut self.worker {
+            worker.publish();
+        }
+        let mut done = self.finish_answered(records_max, sink);
+        let room = (records_max - done).min(BATCH_MAX);
+        let mut batch = std::mem::take(&mut self.batch);
+        let turned =
+            self.engine.driver().turn(Some(Duration::ZERO), room, &mut |c| batch.push(c));
+        for completion in batch.drain(..) {
+            done += usize::from(self.finish(completion.token, sink));
+        }
+        self.batch = batch;
+        // Finishing may have answered others: the close that waited for the last op of its handle.
+        done += self.finish_answered(records_max - done, sink);
+        turned.map(|_| done)
+    }
+
+    /// Whether a turn would bring records at once.
+    pub fn has_answers(&self) -> bool {
+        !self.answered.is_empty()
+    }
+
+    /// Wakes whoever waits for [`Self::poll_fd`], so that it turns again.
+    pub fn ring_doorbell(&self) {
+        self.home.doorbell.ring();
+    }
+
+    /// Readable when a turn would get on.
+    pub fn poll_fd(&mut self) -> RawFd {
+        self.engine.driver().poll_fd()
+    }
+
+    /// Ops under way that keep the process alive.
+    pub fn keeping_alive(&self) -> u32 {
+        self.keeping_alive
+    }
+
+    /// Ops under way.
+    pub fn in_flight(&self) -> usize {
+        self.home.slab.in_use().count()
+    }
+
+    /// Files that are open.
+    pub fn open_handles(&self) -> usize {
+        self.handles.open_count()
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// System calls that the driver made to publish or wait.
+    pub fn enters(&mut self) -> u64 {
+        self.engine.driver().enters()
+    }
+
+    /// Which driver, and what it can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}

@@ -1,0 +1,201 @@
+//! From a descriptor to a prepared resource: every number that came from outside is checked here.
+
+use super::memory::{Memory, Range};
+use super::side::Side;
+use wakering_core::Error;
+use wakering_core::abi::{
+    ErrorKind, HANDLE_NONE, HandleId, OpDescriptor, Opcode, Segment, buffer_kind, op_flag,
+};
+use wakering_core::block::BlockPool;
+use wakering_core::handle::{FileKind, HandleTable};
+use wakering_core::resource::{NOT_FIXED, NOT_REGISTERED, PathRole, Prepared, Resource};
+
+/// The most bytes of one op on memory of the runtime.
+pub const OWNED_BYTES_MAX: u32 = 64 << 20;
+
+/// What preparing needs of the lane.
+pub(super) struct Preparation<'a> {
+    pub(super) handles: &'a mut HandleTable,
+    pub(super) memory: &'a mut Memory,
+    pub(super) blocks: &'a mut BlockPool,
+    pub(super) side: &'a mut Side,
+    pub(super) arena: &'a [u8],
+    /// Whether the driver may be given registered memory.
+    pub(super) registered: bool,
+}
+
+/// What the lane must know to choose where the op goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prospect {
+    /// The buffer, where it lies in lent memory that is not registered: it has to bounce unless
+    /// the op is done on this thread.
+    pub(super) bounces: Option<Range>,
+    /// Whether an attempt that cannot block has a chance.
+    pub(super) may_be_cached: bool,
+}
+
+impl Preparation<'_> {
+    /// Fills `resource` from `d`.
+    pub(super) fn prepare(
+        &mut self,
+        opcode: Opcode,
+        d: &OpDescriptor,
+        resource: &mut Resource,
+    ) -> Result<Prospect, Error> {
+        resource.prepared = Prepared {
+            flags: d.flags,
+            op_flags: d.op_flags,
+            offset: d.offset,
+            length: d.length,
+            extra: [d.args[4], d.args[5]],
+            handle: d.handle,
+            fixed_file: NOT_FIXED,
+            registered: NOT_REGISTERED,
+            ..Prepared::new(opcode)
+        };
+        if d.flags & op_flag::DIRECT != 0 {
+            // A direct descriptor lives inside a chain and has no handle to name it by.
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let mut prospect = Prospect { bounces: None, may_be_cached: false };
+        match opcode {
+            Opcode::Nop | Opcode::Timeout => {}
+            Opcode::Close => {}
+            Opcode::Read | Opcode::Write => {
+                prospect.may_be_cached = self.file(d.handle, resource)?;
+                prospect.bounces = self.buffer(opcode, d, resource)?;
+            }
+            Opcode::Readv | Opcode::Writev => {
+                self.file(d.handle, resource)?;
+                self.segments(opcode, d, resource)?;
+            }
+            Opcode::Fsync
+            | Opcode::Fdatasync
+            | Opcode::Ftruncate
+            | Opcode::Fallocate
+            | Opcode::PollAdd => {
+                self.file(d.handle, resource)?;
+            }
+            Opcode::Statx => {
+                self.place(d.handle, resource)?;
+                resource.set_path(PathRole::First, self.path(d, 0)?, self.blocks)?;
+                if d.args[1] == 0 {
+                    resource.prepared.op_flags |= libc::AT_EMPTY_PATH as u32;
+                }
+                prospect.may_be_cached = true;
+            }
+            Opcode::Renameat | Opcode::Linkat | Opcode::Symlinkat | Opcode::CopyFile => {
+                self.place(d.handle, resource)?;
+                resource.set_path(PathRole::First, self.path(d, 0)?, self.blocks)?;
+                resource.set_path(PathRole::Second, self.path(d, 2)?, self.blocks)?;
+            }
+            Opcode::OpenAt
+            | Opcode::Unlinkat
+            | Opcode::Mkdirat
+            | Opcode::Readdir
+            | Opcode::Readlink
+            | Opcode::Realpath
+            | Opcode::Access => {
+                self.place(d.handle, resource)?;
+                resource.set_path(PathRole::First, self.path(d, 0)?, self.blocks)?;
+                prospect.may_be_cached = matches!(opcode, Opcode::OpenAt | Opcode::Access);
+            }
+            Opcode::Cancel | Opcode::CancelHandle | Opcode::CancelAll => {
+                return Err(ErrorKind::BadDescriptor.into());
+            }
+        }
+        Ok(prospect)
+    }
+
+    /// The open file of a handle, counted in. Whether a read that cannot block has a chance.
+    fn file(&mut self, id: HandleId, resource: &mut Resource) -> Result<bool, Error> {
+        let entry = self.handles.get(id)?;
+        resource.prepared.fd = entry.fd;
+        resource.prepared.fixed_file = entry.fixed_file;
+        entry.in_flight += 1;
+        self.side.handle = id;
+        Ok(!entry.no_nowait && entry.kind != FileKind::Stream)
+    }
+
+    /// The directory that a path is relative to.
+    fn place(&mut self, id: HandleId, resource: &mut Resource) -> Result<(), Error> {
+        if id.index == HANDLE_NONE {
+            resource.prepared.fd = libc::AT_FDCWD;
+            return Ok(());
+        }
+        self.file(id, resource).map(|_| ())
+    }
+
+    fn path(&self, d: &OpDescriptor, arg: usize) -> Result<&[u8], Error> {
+        let (start, length) = (d.args[arg] as usize, d.args[arg + 1] as usize);
+        let bytes = start.checked_add(length).and_then(|end| self.arena.get(start..end));
+        bytes.ok_or_else(|| ErrorKind::BadDescriptor.into())
+    }
+
+    /// Where the data is. `Some` range where it has to bounce.
+    fn buffer(
+        &mut self,
+        opcode: Opcode,
+        d: &OpDescriptor,
+        resource: &mut Resource,
+    ) -> Result<Option<Range>, Error> {
+        match d.buffer_kind {
+            buffer_kind::SLAB => {
+                let range = self.memory.range(d.buffer, d.buffer_offset, d.length)?;
+                resource.prepared.address = self.memory.here(range);
+                let registered = self.memory.registered(range);
+                if self.registered && registered != NOT_REGISTERED {
+                    resource.prepared.registered = registered;
+                    return Ok(None);
+                }
+                Ok(Some(range))
+            }
+            buffer_kind::OWNED if d.length <= OWNED_BYTES_MAX => {
+                let mut owned = match (opcode, self.side.owned.take()) {
+                    (Opcode::Write, Some(staged)) if staged.len() >= d.length as usize => staged,
+                    (Opcode::Read, _) => {
+                        let mut fresh = Vec::new();
+                        fresh
+                            .try_reserve_exact(d.length as usize)
+                            .map_err(|_| Error::Os(libc::ENOMEM))?;
+                        fresh
+                    }
+                    _ => return Err(ErrorKind::BadBuffer.into()),
+                };
+                resource.prepared.address = owned.as_mut_ptr();
+                resource.owned = Some(owned);
+                Ok(None)
+            }
+            buffer_kind::NONE if d.length == 0 => Ok(None),
+            _ => Err(ErrorKind::BadBuffer.into()),
+        }
+    }
+
+    /// Segments of lent memory. They always go by the bounce region: the kernel has no vectored
+    /// calls on registered buffers before 6.15.
+    fn segments(
+        &mut self,
+        opcode: Opcode,
+        d: &OpDescriptor,
+        resource: &mut Resource,
+    ) -> Result<(), Error> {
+        const BYTES: usize = size_of::<Segment>();
+        let (start, count) = (d.args[0] as usize, d.args[1] as usize);
+        let end = count.checked_mul(BYTES).and_then(|bytes| start.checked_add(bytes));
+        let bytes = end.and_then(|end| self.arena.get(start..end));
+        let bytes = bytes.ok_or(Error::Kind(ErrorKind::BadDescriptor))?;
+        let memory = &mut *self.memory;
+        resource.set_iovecs(count, self.blocks, |index| {
+            let word = |at: usize| {
+                let place = index * BYTES + at * 4;
+                let word = [bytes[place], bytes[place + 1], bytes[place + 2], bytes[place + 3]];
+                u32::from_ne_bytes(word)
+            };
+            let range = memory.range(word(0), word(1), word(2))?;
+            let address = memory.away(range, opcode == Opcode::Writev);
+            Ok(libc::iovec { iov_base: address.cast(), iov_len: word(2) as usize })
+        })?;
+        resource.prepared.length = count as u32;
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! Counters of a lane. Plain numbers: one thread writes them, and they are read through it.
+
+#![forbid(unsafe_code)]
+
+use wakering_core::abi::{OPCODES_MAX, Opcode};
+use wakering_core::policy;
+
+/// What a lane has done since it was made.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Ops completed, by opcode, whatever their outcome.
+    pub completed: [u64; OPCODES_MAX],
+    /// Ops by the lane that carried them out.
+    pub by_lane: [u64; policy::Lane::COUNT],
+    /// Cached attempts that had to go another way.
+    pub cached_misses: u64,
+    /// Descriptors that named no free slot.
+    pub malformed: u64,
+    /// Bytes that reads brought.
+    pub bytes_read: u64,
+    /// Bytes that writes took.
+    pub bytes_written: u64,
+    /// Cancels asked for.
+    pub cancels: u64,
+    /// Cancelled ops that ended as cancelled.
+    pub cancels_won: u64,
+    /// Cancelled ops that had completed first.
+    pub cancels_lost: u64,
+    /// Ops that had not started when they were cancelled.
+    pub withdrawn: u64,
+    /// Ops that found a queue or table full.
+    pub busy: u64,
+    /// Files that were closed because nobody waited for them any more.
+    pub orphans_closed: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            completed: [0; OPCODES_MAX],
+            by_lane: [0; policy::Lane::COUNT],
+            cached_misses: 0,
+            malformed: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            cancels: 0,
+            cancels_won: 0,
+            cancels_lost: 0,
+            withdrawn: 0,
+            busy: 0,
+            orphans_closed: 0,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts one completed op.
+    pub(crate) fn count(&mut self, opcode: Opcode, result: i32, cancel_requested: bool) {
+        self.completed[opcode as usize] += 1;
+        match opcode {
+            Opcode::Read | Opcode::Readv if result > 0 => self.bytes_read += result as u64,
+            Opcode::Write | Opcode::Writev if result > 0 => self.bytes_written += result as u64,
+            _ => {}
+        }
+        if cancel_requested {
+            match result {
+                result if result == -libc::ECANCELED || result == -libc::EINTR => {
+                    self.cancels_won += 1;
+                }
+                _ => self.cancels_lost += 1,
+            }
+        }
+    }
+}

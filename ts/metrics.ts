@@ -1,0 +1,119 @@
+/** What a runtime has done and is doing, and what its kernel offers: plain objects. */
+
+import { release } from 'node:os';
+import { Opcode } from './generated/abi.ts';
+import type { NativeFeature } from './native.ts';
+import type { Port } from './port.ts';
+
+/** A feature of io_uring, here. */
+export interface Feature {
+  /** Whether it can be used. */
+  readonly available: boolean;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+/** Which driver carries the operations, why, and what it can do. */
+export interface Capabilities {
+  /** `uring` or `poll`. */
+  readonly driver: 'uring' | 'poll';
+  /** Why this one. */
+  readonly reason: string;
+  /** The kernel's release, as `uname -r`. */
+  readonly kernel: string;
+  /** Features of io_uring by name. */
+  readonly features: Readonly<Record<string, Feature>>;
+}
+
+/** Counters since the runtime was made. */
+export interface Metrics {
+  /** Operations that have a slot. */
+  readonly inFlight: number;
+  /** Operations that wait for one. */
+  readonly queued: number;
+  /** Operations that had to wait for one, ever. */
+  readonly waitedForSlot: number;
+  /** Open files. */
+  readonly openFiles: number;
+  /** Operations completed, by name; names with none are left out. */
+  readonly completed: Readonly<Record<string, number>>;
+  /** Who carried them out: this thread at once, the driver, the worker loop, the pool. */
+  readonly lanes: {
+    readonly inline: number;
+    readonly loop: number;
+    readonly worker: number;
+    readonly pool: number;
+  };
+  /** Attempts to answer from the caches that had to go another way. */
+  readonly cachedMisses: number;
+  /** Batches handed over. */
+  readonly flushes: number;
+  /** System calls of the driver to publish or wait. */
+  readonly enters: number;
+  /** Times that libuv woke this thread for completions. */
+  readonly waits: number;
+  /** Times that completions were left for later, so that timers get their turn. */
+  readonly yields: number;
+  /** Bytes that reads brought and writes took. */
+  readonly bytes: { readonly read: number; readonly written: number };
+  /** Cancels: asked for, that ended the operation, that came too late, of what had not started. */
+  readonly cancels: {
+    readonly asked: number;
+    readonly won: number;
+    readonly lost: number;
+    readonly withdrawn: number;
+  };
+  /** Times that a queue or table was full. */
+  readonly busy: number;
+  /** Files closed because their open was cancelled and had succeeded. */
+  readonly orphansClosed: number;
+  /** Descriptors that made no sense. Not zero is a defect, or somebody writing to the port. */
+  readonly malformed: number;
+}
+
+const OPCODE_NAMES = Object.entries(Opcode);
+
+/** The counters of a port. */
+export function metricsOf(port: Port): Metrics {
+  const native = port.metrics();
+  const completed: Record<string, number> = {};
+  for (const [name, number] of OPCODE_NAMES) {
+    const count = native.completed[number] ?? 0;
+    if (count > 0) completed[name] = count;
+  }
+  const [inline = 0, loop = 0, worker = 0, pool = 0] = native.byLane;
+  return {
+    inFlight: port.inFlight,
+    queued: port.queued,
+    waitedForSlot: port.counters.waitedForSlot,
+    openFiles: native.openHandles,
+    completed,
+    lanes: { inline, loop, worker, pool },
+    cachedMisses: native.cachedMisses,
+    flushes: port.counters.flushes,
+    enters: native.enters,
+    waits: port.counters.wakes,
+    yields: port.counters.yields,
+    bytes: { read: native.bytesRead, written: native.bytesWritten },
+    cancels: {
+      asked: native.cancels,
+      won: native.cancelsWon,
+      lost: native.cancelsLost,
+      withdrawn: native.withdrawn,
+    },
+    busy: native.busy,
+    orphansClosed: native.orphansClosed,
+    malformed: native.malformed,
+  };
+}
+
+/** The capabilities of a port. */
+export function capabilitiesOf(port: Port): Capabilities {
+  const { driver, reason, features } = port.capabilities();
+  const byName = features.map((feature): [string, Feature] => [feature.name, plain(feature)]);
+  return { driver, reason, kernel: release(), features: Object.fromEntries(byName) };
+}
+
+function plain({ available, reason }: NativeFeature): Feature {
+  return reason === undefined || reason === null ? { available } : { available, reason };
+}

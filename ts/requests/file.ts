@@ -1,0 +1,109 @@
+/** Requests on an open file, and the one that opens it. */
+
+import { systemError } from '../errors.ts';
+import type { PathLike } from 'node:fs';
+import { Completion, CompletionFlag, Descriptor, Opcode } from '../generated/abi.ts';
+import type { OpenFile } from '../open-file.ts';
+import type { Port } from '../port.ts';
+import { Request } from '../request.ts';
+import { putFile, putPosition } from './data.ts';
+import { type PathBytes, pathBound, pathBytes, putPaths } from './path.ts';
+
+/** Opens a file. Cancelled after it succeeded, it closes what it opened. */
+export class OpenRequest extends Request<OpenFile> {
+  readonly #path: PathLike;
+  readonly #bytes: PathBytes;
+  readonly #flags: number;
+  readonly #mode: number;
+
+  constructor(path: PathLike, flags: number, mode: number) {
+    super();
+    this.#path = path;
+    this.#bytes = pathBytes(path);
+    this.#flags = flags;
+    this.#mode = mode;
+  }
+
+  encode(port: Port, slot: number): void {
+    port.room(pathBound(this.#bytes));
+    const at = putPaths(port, slot, Opcode.OpenAt, this.#bytes);
+    port.words[at + Descriptor.OP_FLAGS] = this.#flags;
+    port.words[at + Descriptor.ARGS + 4] = this.#mode;
+  }
+
+  value(port: Port, result: number, flags: number, at: number): OpenFile {
+    const file = opened(port, result, at);
+    if (this.cancelled) {
+      this.undo(port, flags, at);
+      throw systemError(-125, 'open', this.#path);
+    }
+    return file;
+  }
+
+  override undo(port: Port, flags: number, at: number): void {
+    if ((flags & CompletionFlag.Opened) === 0) return;
+    const close = new CloseRequest(opened(port, -1, at));
+    close.sink = { resolve() {}, reject() {} };
+    port.start(close);
+  }
+
+  failure(result: number): Error {
+    return systemError(result, 'open', this.#path);
+  }
+}
+
+function opened(port: Port, fd: number, at: number): OpenFile {
+  return {
+    fd,
+    index: port.words[at + Completion.HANDLE] as number,
+    generation: port.words[at + Completion.HANDLE_GENERATION] as number,
+  };
+}
+
+/** What a request on a file says: which system call, and numbers. */
+export interface FileCall {
+  readonly opcode: number;
+  readonly syscall: string;
+  readonly offset?: number | bigint;
+  readonly opFlags?: number;
+  readonly length?: number;
+}
+
+/** A request on a file without data: sync, truncate, fallocate, poll. The value is the result. */
+export class FileRequest extends Request<number> {
+  readonly #file: OpenFile;
+  readonly #call: FileCall;
+
+  constructor(file: OpenFile, call: FileCall) {
+    super();
+    this.#file = file;
+    this.#call = call;
+  }
+
+  encode(port: Port, slot: number): void {
+    const { opcode, offset, opFlags, length } = this.#call;
+    port.room(0);
+    const at = port.descriptor(slot, opcode);
+    const { words } = port;
+    putFile(words, at, this.#file);
+    if (offset !== undefined) putPosition(words, at, offset);
+    words[at + Descriptor.OP_FLAGS] = opFlags ?? 0;
+    words[at + Descriptor.ARGS + 4] = (length ?? 0) % 0x1_0000_0000;
+    words[at + Descriptor.ARGS + 5] = (length ?? 0) / 0x1_0000_0000;
+  }
+
+  value(_port: Port, result: number): number {
+    return result;
+  }
+
+  failure(result: number): Error {
+    return systemError(result, this.#call.syscall);
+  }
+}
+
+/** Closes a file, after its operations. */
+export class CloseRequest extends FileRequest {
+  constructor(file: OpenFile) {
+    super(file, { opcode: Opcode.Close, syscall: 'close' });
+  }
+}
