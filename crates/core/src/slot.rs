@@ -48,7 +48,7 @@ const fn word(generation: u32, state: u64) -> u64 {
 pub struct Outcome {
     /// What the system call would return: a count, or `-errno`, or an error kind's number.
     pub result: i32,
-    /// The CQE's flags, or [`crate::abi::completion_flag`] of a stand-in.
+    /// [`crate::abi::completion_flag`]; the upper half is the driver's (a ring's picked buffer).
     pub flags: u32,
 }
 
@@ -287,6 +287,12 @@ impl Slot {
         // Acquire: with the Release of `complete`.
         let now = self.state.load(Ordering::Acquire);
         generation_of(now) == token.generation() && now & STATE_MASK == READY
+    }
+
+    /// Whether the op under this token waits to be published, for the owner.
+    pub fn is_queued(&self, token: Token) -> bool {
+        // Relaxed: the owner itself made it Queued.
+        self.state.load(Ordering::Relaxed) == word(token.generation(), QUEUED)
     }
 
     /// Whom to tell, for the loop that completes an op without taking it.

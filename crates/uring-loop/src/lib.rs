@@ -1,0 +1,30 @@
+//! The io_uring [`Driver`](wakering_core::Driver): the only crate that names io_uring.
+//!
+//! ```text
+//! enqueue ─► encode ─► ring (SQ) ─► io_uring_enter, or the SQ thread ─► kernel
+//!                                                                          │
+//! sink ◄─ completion (which slot? stale? our own?) ◄─ ring (CQ) ◄──────────┘
+//! ```
+//!
+//! [`config`] says what is wanted, `setup` makes the best ring that this kernel gives and remembers
+//! what it refused, [`probe`] says what there is and why not, `encode` is the table of operations,
+//! [`buffers`] and [`files`] are what can be registered with a ring, [`driver`] ties them together.
+//!
+//! What never lives here: a task, a policy of which op goes where, a thread of its own.
+
+pub mod buffers;
+mod completion;
+pub mod config;
+pub mod driver;
+mod encode;
+pub mod files;
+pub mod probe;
+mod ring;
+mod setup;
+pub mod sqpoll;
+
+pub use completion::CancelOutcomes;
+pub use config::{Personality, UringConfig};
+pub use driver::{Counters, UringDriver};
+pub use probe::{Feature, Refused, survey};
+pub use sqpoll::{SharedSqpoll, Sqpoll};

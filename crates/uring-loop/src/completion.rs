@@ -1,0 +1,147 @@
+//! From a completion queue entry to the slot that it answers.
+
+#![forbid(unsafe_code)]
+
+use crate::ring::Cqe;
+use wakering_core::abi::completion_flag;
+use wakering_core::slot::{Completed, Outcome};
+use wakering_core::{Completion, Home, Token};
+
+const CQE_MORE: u32 = 1 << 1;
+/// The upper half of a CQE's flags: which provided buffer was used.
+const CQE_BUFFER: u32 = 0xFFFF_0000;
+
+/// The driver's own entries, told from slots by [`Token::internal_tag`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub(crate) enum Tag {
+    /// The answer to a cancel request.
+    Cancel = 1,
+    /// The answer to a cancel request of teardown, which nobody counts.
+    Drain = 2,
+    /// The doorbell was rung.
+    Bell = 3,
+    /// Of the trial at the start.
+    Trial = 4,
+}
+
+impl Tag {
+    pub(crate) const fn token(self, payload: u32) -> Token {
+        Token::internal(self as u16, payload)
+    }
+}
+
+/// What cancel requests found. None of it says what became of the op: its own completion does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CancelOutcomes {
+    /// The op was found and ended.
+    pub found: u64,
+    /// There was no such op any more, or it is one that cannot be found (a disk's).
+    pub not_found: u64,
+    /// The op is being carried out and may or may not be interrupted.
+    pub running: u64,
+}
+
+/// What is in flight, and what came.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Entries of ops whose last CQE is owed.
+    pub(crate) in_flight: usize,
+    /// CQEs for ops that were not in flight.
+    pub(crate) stale: u64,
+    pub(crate) cancels: CancelOutcomes,
+    /// A poll of the doorbell is in the ring.
+    pub(crate) bell_armed: bool,
+    /// The doorbell was heard through the ring and not silenced since.
+    pub(crate) bell_heard: bool,
+}
+
+impl Tally {
+    /// Makes transition 3 where the entry is an op's last. `None` where there is nobody to tell.
+    pub(crate) fn settle(&mut self, home: &Home, cqe: Cqe) -> Option<Completion> {
+        if let Some(tag) = cqe.token.internal_tag() {
+            self.note(tag, cqe.result);
+            return None;
+        }
+        let token = cqe.token;
+        let slot = home.slab.get(token.index())?;
+        let buffer = cqe.flags & CQE_BUFFER;
+        if cqe.flags & CQE_MORE != 0 {
+            let outcome = Outcome { result: cqe.result, flags: buffer | completion_flag::MORE };
+            return (slot.current(token.index()) == Some(token))
+                .then_some(Completion { token, outcome });
+        }
+        self.in_flight -= 1;
+        let outcome = Outcome { result: cqe.result, flags: buffer };
+        match slot.complete(token, outcome) {
+            Completed::Deliver => Some(Completion { token, outcome }),
+            Completed::Stale => {
+                self.stale += 1;
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, tag: u16, result: i32) {
+        const CANCEL: u16 = Tag::Cancel as u16;
+        const BELL: u16 = Tag::Bell as u16;
+        match (tag, -result) {
+            (CANCEL, libc::ENOENT) => self.cancels.not_found += 1,
+            (CANCEL, libc::EALREADY) => self.cancels.running += 1,
+            (CANCEL, _) => self.cancels.found += 1,
+            (BELL, _) => {
+                self.bell_armed = false;
+                self.bell_heard |= result > 0;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wakering_core::slot::Publish;
+    use wakering_core::waker::WakerRef;
+
+    fn cqe(token: Token, result: i32, flags: u32) -> Cqe {
+        Cqe { token, result, flags }
+    }
+
+    #[test]
+    fn a_late_entry_touches_nothing() {
+        let home = Home::new(2).unwrap();
+        let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
+        let mut tally = Tally { in_flight: 1, ..Tally::default() };
+        assert_eq!(tally.settle(&home, cqe(token, 7, 0)), None);
+        assert_eq!((tally.stale, tally.in_flight), (1, 0));
+        assert!(!home.slab.slot(token).is_ready(token));
+    }
+
+    #[test]
+    fn an_entry_with_more_to_come_leaves_the_op_in_flight() {
+        let home = Home::new(2).unwrap();
+        let token = home.slab.claim_at(1, WakerRef::NOBODY).unwrap();
+        let slot = home.slab.slot(token);
+        assert_eq!(slot.publish(token), Publish::Go);
+        let mut tally = Tally { in_flight: 1, ..Tally::default() };
+        let more = tally.settle(&home, cqe(token, 4, CQE_MORE)).unwrap();
+        assert_eq!(more.outcome, Outcome { result: 4, flags: completion_flag::MORE });
+        assert!(!slot.is_ready(token));
+        let last = tally.settle(&home, cqe(token, -125, 0)).unwrap();
+        assert_eq!(last.outcome.result, -125);
+        assert!(slot.is_ready(token));
+        assert_eq!(tally.in_flight, 0);
+    }
+
+    #[test]
+    fn cancel_answers_are_counted_and_told_nobody() {
+        let home = Home::new(1).unwrap();
+        let mut tally = Tally::default();
+        for result in [0, -libc::ENOENT, -libc::EALREADY, -libc::ENOENT] {
+            assert_eq!(tally.settle(&home, cqe(Tag::Cancel.token(0), result, 0)), None);
+        }
+        assert_eq!(tally.settle(&home, cqe(Tag::Drain.token(0), -libc::ENOENT, 0)), None);
+        assert_eq!(tally.cancels, CancelOutcomes { found: 1, not_found: 2, running: 1 });
+    }
+}

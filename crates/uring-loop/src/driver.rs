@@ -1,0 +1,404 @@
+//! The driver: one ring, the home whose slots it carries out, and one way of waiting.
+//!
+//! A ring is waited for in one of two ways. *By the bell*: it rings the home's doorbell, an eventfd
+//! that libuv or `poll` watches, and the ring is never slept in. *In the ring*: the thread sleeps
+//! in `io_uring_enter`, and the doorbell is watched by a poll in the ring. A worker starts with the
+//! second and goes over to the first when somebody asks for its descriptor.
+//!
+//! While a turn by the bell looks at the completions, they do not ring it ([`Ring::mute`]): what
+//! completes inside the publishing call would otherwise wake the loop a second time for nothing.
+
+#![forbid(unsafe_code)]
+
+use crate::buffers::Buffers;
+use crate::completion::{CancelOutcomes, Tag, Tally};
+use crate::config::{Personality, UringConfig};
+use crate::encode::{self, Submitted};
+use crate::files::Files;
+use crate::probe::{Feature, Opcodes, Refused, Trial, errno_of, survey};
+use crate::ring::{Ring, build};
+use crate::setup::{Attempt, Made, negotiate};
+use crate::sqpoll::{Membership, OtherCpu, Spin};
+use std::cell::Cell;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wakering_core::abi::{ErrorKind, Opcode};
+use wakering_core::driver::{Drained, Sink};
+use wakering_core::inbox::InboxReader;
+use wakering_core::{Driver, Error, Home, Token};
+
+mod turn;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waiting {
+    ByTheBell,
+    InTheRing,
+}
+
+/// What a ring has done so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Calls of `io_uring_enter`, and of `ppoll` where the driver waits by the bell.
+    pub enters: u64,
+    /// Calls in which it was ready to sleep.
+    pub waits: u64,
+    /// Times that it woke the SQ thread.
+    pub wakeups: u64,
+    /// Times that the completion queue was found overflown.
+    pub overflows: u64,
+    /// Completions for ops that were not in flight.
+    pub stale: u64,
+    /// What cancel requests found.
+    pub cancels: CancelOutcomes,
+}
+
+/// What the ring came to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RingSize {
+    /// Places for submissions.
+    pub entries: u32,
+    /// Places for completions.
+    pub completions: u32,
+}
+
+/// An io_uring that carries out the ops of one home. It is made on the thread that uses it and
+/// stays there: the kernel refuses every other.
+#[derive(Debug)]
+pub struct UringDriver {
+    // Fields are dropped in this order: a ring leaves its shared SQ thread, then it is closed.
+    membership: Option<Membership>,
+    pub(crate) ring: Ring,
+    home: Arc<Home>,
+    reader: InboxReader,
+    tally: Tally,
+    /// Cancel requests that found no room; one per slot at the most.
+    cancels: Vec<Token>,
+    pub(crate) buffers: Buffers,
+    pub(crate) files: Files,
+    opcodes: Opcodes,
+    trial: Trial,
+    attempt: Attempt,
+    given_up: Vec<Feature>,
+    personality: Personality,
+    waiting: Cell<Waiting>,
+    spin: Spin,
+    inbox_first: bool,
+    refusing: bool,
+    waits: u64,
+    ppolls: u64,
+}
+
+impl UringDriver {
+    /// A ring for the ops of `home`, and a trial that it may be used: a sandbox may allow one of
+    /// its system calls and forbid another.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says which call was refused and why; with an `option`, which wish was wrong.
+    pub fn new(config: UringConfig, home: Arc<Home>) -> Result<Self, Refused> {
+        let (made, membership) = make_ring(&config)?;
+        let Made { mut ring, attempt, mut given_up } = made;
+        let params = ring.params();
+        if !params.is_feature_nodrop() || !params.is_feature_rw_cur_pos() {
+            let why = "io_uring of this kernel is too old: Linux 5.6 is the first that will do";
+            let errno = libc::ENOSYS;
+            return Err(Refused { errno, at: "io_uring_setup", why: why.into(), option: None });
+        }
+        let can_wait_in_it = params.is_feature_ext_arg();
+        let opcodes = Opcodes::of(&ring)?;
+        let doorbell = home.doorbell.as_raw_fd();
+        let trial = Trial::run(&mut ring, doorbell)?;
+        if let Some(mut workers_max) = config.io_wq_workers_max
+            && let Err(error) = ring.submitter().register_iowq_max_workers(&mut workers_max)
+        {
+            given_up.push(Feature::no("io_wq_workers_max", error.to_string()));
+        }
+        let waiting = match config.personality {
+            Personality::Worker if can_wait_in_it => Waiting::InTheRing,
+            _ => Waiting::ByTheBell,
+        };
+        if waiting == Waiting::ByTheBell {
+            ring.submitter()
+                .register_eventfd(doorbell)
+                .map_err(|error| Refused::of(errno_of(&error), "io_uring_register"))?;
+        }
+        Ok(Self {
+            membership,
+            ring,
+            reader: InboxReader::new(),
+            tally: Tally::default(),
+            cancels: Vec::with_capacity(home.slab.len() as usize),
+            buffers: Buffers::new(config.buffers_max),
+            files: Files::new(config.files_max),
+            opcodes,
+            trial,
+            attempt,
+            given_up,
+            personality: config.personality,
+            waiting: Cell::new(waiting),
+            spin: Spin::new(),
+            inbox_first: false,
+            refusing: false,
+            waits: 0,
+            ppolls: 0,
+            home,
+        })
+    }
+
+    /// Each feature of this kernel with yes or why not, and what this ring had to do without.
+    pub fn features(&self) -> Vec<Feature> {
+        let mut features = survey().unwrap_or_default();
+        for given_up in &self.given_up {
+            match features.iter_mut().find(|feature| feature.name == given_up.name) {
+                Some(feature) => *feature = given_up.clone(),
+                None => features.push(given_up.clone()),
+            }
+        }
+        features
+    }
+
+    /// What this ring had to do without, and why.
+    pub fn given_up(&self) -> &[Feature] {
+        &self.given_up
+    }
+
+    /// How large the ring became.
+    pub fn size(&self) -> RingSize {
+        let params = self.ring.params();
+        RingSize { entries: params.sq_entries(), completions: params.cq_entries() }
+    }
+
+    /// Whether an SQ thread takes the submissions.
+    pub fn has_sq_thread(&self) -> bool {
+        self.attempt.sqpoll.is_some()
+    }
+
+    /// Whether its SQ thread was made by another ring.
+    pub fn shares_sq_thread(&self) -> bool {
+        self.membership.is_some()
+            && self.attempt.sqpoll.is_some_and(|sqpoll| sqpoll.attach.is_some())
+    }
+
+    /// Where the ring lives.
+    pub fn personality(&self) -> Personality {
+        self.personality
+    }
+
+    /// The ring's own descriptor, for `fdinfo` and for messages of other rings.
+    pub fn ring_fd(&self) -> RawFd {
+        self.ring.fd()
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            enters: self.ring.enters + self.ppolls,
+            waits: self.waits,
+            wakeups: self.ring.wakeups,
+            overflows: self.ring.overflows,
+            stale: self.tally.stale,
+            cancels: self.tally.cancels,
+        }
+    }
+
+    /// Room for one entry, by publishing those that are there.
+    fn make_room(&mut self) -> Result<(), Error> {
+        self.ring.publish().map_err(Error::Os)?;
+        if self.ring.has_room() {
+            return Ok(());
+        }
+        if self.ring.is_sqpoll() {
+            let Self { ring, spin, .. } = self;
+            if spin.until(|| ring.has_room()) {
+                return Ok(());
+            }
+            if self.personality == Personality::Worker {
+                self.ring.wait_for_room().map_err(Error::Os)?;
+                if self.ring.has_room() {
+                    return Ok(());
+                }
+            }
+        }
+        Err(ErrorKind::Busy.into())
+    }
+
+    /// Cancel requests that found no room before.
+    fn push_late_cancels(&mut self) {
+        while let Some(&target) = self.cancels.last() {
+            let current = self.is_current(target);
+            if current && encode::cancel(&mut self.ring, target, Tag::Cancel).is_err() {
+                return;
+            }
+            self.cancels.pop();
+        }
+    }
+
+    fn is_current(&self, token: Token) -> bool {
+        let slot = self.home.slab.get(token.index());
+        slot.is_some_and(|slot| slot.current(token.index()) == Some(token))
+    }
+
+    /// Asks the kernel to end everything. What cannot be ended, ends by itself.
+    fn cancel_everything(&mut self) {
+        if !self.ring.has_room() {
+            let _ = self.make_room();
+        }
+        if self.trial.cancel_any == 0 {
+            // Where there is no room the next round asks again.
+            let _ = encode::cancel_all(&mut self.ring);
+            return;
+        }
+        let home = self.home.clone();
+        for target in home.slab.in_use() {
+            if encode::cancel(&mut self.ring, target, Tag::Drain).is_err() {
+                let _ = self.make_room();
+                let _ = encode::cancel(&mut self.ring, target, Tag::Drain);
+            }
+        }
+    }
+}
+
+fn make_ring(config: &UringConfig) -> Result<(Made<Ring>, Option<Membership>), Refused> {
+    let made = |attach| {
+        let Made { ring, attempt, given_up } = negotiate(config, attach, &mut build)?;
+        Ok(Made { ring: Ring::new(ring), attempt, given_up })
+    };
+    let wish = config.sqpoll.as_ref();
+    let Some((share, cpu)) = wish.and_then(|wish| Some((wish.share.as_ref()?, wish.cpu))) else {
+        return Ok((made(None)?, None));
+    };
+    let joined = share.join(cpu, |attach| {
+        let made = made(attach)?;
+        let fd = made.ring.fd();
+        Ok((made, fd))
+    });
+    match joined {
+        Ok(joined) => {
+            let (made, membership) = joined?;
+            // A ring that came out without an SQ thread is nothing to attach to.
+            let membership = made.attempt.sqpoll.is_some().then_some(membership);
+            Ok((made, membership))
+        }
+        Err(OtherCpu(bound)) => {
+            let name = |cpu: Option<u32>| cpu.map_or("any CPU".into(), |cpu| format!("CPU {cpu}"));
+            let why = format!(
+                "the shared SQ thread is bound to {}, not to {}; share one thread per CPU",
+                name(bound),
+                name(cpu)
+            );
+            Err(Refused::option("sqpoll.cpu", why))
+        }
+    }
+}
+
+impl Driver for UringDriver {
+    fn name(&self) -> &'static str {
+        "uring"
+    }
+
+    fn supports(&self, opcode: Opcode) -> bool {
+        encode::row_of(opcode).is_some_and(|row| self.opcodes.has(row.kernel))
+    }
+
+    fn enqueue(&mut self, token: Token) -> Result<(), Error> {
+        if self.refusing {
+            return Err(ErrorKind::Closed.into());
+        }
+        if !self.ring.has_room() {
+            self.make_room()?;
+        }
+        let Self { ring, home, opcodes, tally, .. } = self;
+        match encode::submit(home, ring, token, |row| opcodes.has(row.kernel)) {
+            Submitted::Yes => tally.in_flight += 1,
+            Submitted::Gone => {}
+            Submitted::Unsupported => return Err(ErrorKind::Unsupported.into()),
+            Submitted::NoPlace => return Err(ErrorKind::BadDescriptor.into()),
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        self.push_late_cancels();
+        self.ring.publish().map_err(Error::Os)
+    }
+
+    fn turn(
+        &mut self,
+        timeout: Option<Duration>,
+        completions_max: usize,
+        sink: Sink<'_>,
+    ) -> Result<usize, Error> {
+        self.one_turn(timeout, completions_max, sink)
+    }
+
+    fn cancel(&mut self, token: Token) -> Result<(), Error> {
+        if encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
+            return Ok(());
+        }
+        if self.make_room().is_ok() && encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
+            return Ok(());
+        }
+        if self.cancels.len() == self.cancels.capacity() {
+            // A slot has one live request at the most: what is over the bound is of ops that ended.
+            let home = self.home.clone();
+            self.cancels.retain(|late| {
+                home.slab.get(late.index()).and_then(|slot| slot.current(late.index()))
+                    == Some(*late)
+            });
+        }
+        self.cancels.push(token);
+        Ok(())
+    }
+
+    fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
+        const ASK_AGAIN: Duration = Duration::from_millis(10);
+        self.refusing = true;
+        let start = Instant::now();
+        let mut asked: Option<Instant> = None;
+        while self.tally.in_flight > 0 {
+            // Again and again: an op that was between two states was not found.
+            if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+                self.cancel_everything();
+                asked = Some(Instant::now());
+            }
+            let left = deadline.saturating_sub(start.elapsed());
+            if self.one_turn(Some(left.min(ASK_AGAIN)), usize::MAX, sink).is_err() || left.is_zero()
+            {
+                break;
+            }
+        }
+        let _ = self.one_turn(Some(Duration::ZERO), usize::MAX, sink);
+        Drained { still_in_flight: self.tally.in_flight }
+    }
+
+    fn poll_fd(&self) -> RawFd {
+        let doorbell = self.home.doorbell.as_raw_fd();
+        if self.waiting.get() == Waiting::InTheRing {
+            if self.ring.submitter().register_eventfd(doorbell).is_err() {
+                return self.ring.fd();
+            }
+            self.waiting.set(Waiting::ByTheBell);
+            // What came before was not announced.
+            self.home.doorbell.ring();
+        }
+        doorbell
+    }
+
+    fn in_flight(&self) -> usize {
+        self.tally.in_flight
+    }
+
+    fn enters(&self) -> u64 {
+        self.ring.enters + self.ppolls
+    }
+}
+
+impl Drop for UringDriver {
+    fn drop(&mut self) {
+        if self.tally.in_flight > 0 {
+            // The kernel still writes into slots, after the ring is closed too: they stay for ever.
+            std::mem::forget(self.home.clone());
+        }
+    }
+}
