@@ -1,0 +1,30 @@
+//! A loop without io_uring, for places that refuse it, and what every loop needs beside a ring.
+//!
+//! ```text
+//! enqueue ─► publish ┬─► stream op: tried at once, else waits for readiness ──┐
+//!                    ├─► timer: a heap and one timerfd ───────────────────────┤
+//!                    └─► anything that may block: the pool's threads ─► inbox ┴─► turn ─► Completion
+//! ```
+//!
+//! [`driver`] is the [`wakering_core::Driver`]; [`readiness`] and [`timers`] are its parts that need
+//! no thread. [`pool`] carries out what blocks, on both drivers: a ring cannot list a directory
+//! either. [`syscalls`] is one op, synchronously; [`cached`] is what can be answered from memory
+//! without any of this, and [`mounts`] knows on which file systems that may be tried.
+//!
+//! What never lives here: a ring, a policy about which lane an op takes, a handle table.
+
+pub mod cached;
+
+pub mod mounts;
+
+
+
+pub mod pool;
+mod sys;
+pub mod syscalls;
+
+
+
+pub use mounts::Mounts;
+pub use pool::{BlockingPool, PoolConfig};
+
