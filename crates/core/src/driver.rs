@@ -48,7 +48,8 @@ pub trait Driver {
     /// Its name: `uring`, `poll` or `sim`.
     fn name(&self) -> &'static str;
 
-    /// Whether it can carry this op out itself. Enqueueing another fails with Unsupported.
+    /// Whether it can carry this op out itself. Another that is enqueued all the same completes with
+    /// Unsupported.
     fn supports(&self, opcode: Opcode) -> bool;
 
     /// Takes an op whose slot is Queued and prepared. Busy where its queue is full even after

@@ -289,12 +289,6 @@ impl Slot {
         generation_of(now) == token.generation() && now & STATE_MASK == READY
     }
 
-    /// Whether the op under this token waits to be published, for the owner.
-    pub fn is_queued(&self, token: Token) -> bool {
-        // Relaxed: the owner itself made it Queued.
-        self.state.load(Ordering::Relaxed) == word(token.generation(), QUEUED)
-    }
-
     /// Whom to tell, for the loop that completes an op without taking it.
     pub fn waker_ref(&self) -> WakerRef {
         // Relaxed: written before the op was handed on.

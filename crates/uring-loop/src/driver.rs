@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use wakering_core::abi::{ErrorKind, Opcode};
 use wakering_core::driver::{Drained, Sink};
 use wakering_core::inbox::InboxReader;
-use wakering_core::{Driver, Error, Home, Token};
+use wakering_core::{Completion, Driver, Error, Home, Token};
 
 mod turn;
 
@@ -74,6 +74,8 @@ pub struct UringDriver {
     tally: Tally,
     /// Cancel requests that found no room; one per slot at the most.
     cancels: Vec<Token>,
+    /// Ops that were answered without the kernel; one per slot at the most.
+    answers: Vec<Completion>,
     pub(crate) buffers: Buffers,
     pub(crate) files: Files,
     opcodes: Opcodes,
@@ -129,6 +131,7 @@ impl UringDriver {
             reader: InboxReader::new(),
             tally: Tally::default(),
             cancels: Vec::with_capacity(home.slab.len() as usize),
+            answers: Vec::with_capacity(home.slab.len() as usize),
             buffers: Buffers::new(config.buffers_max),
             files: Files::new(config.files_max),
             opcodes,
@@ -312,8 +315,7 @@ impl Driver for UringDriver {
         match encode::submit(home, ring, token, |row| opcodes.has(row.kernel)) {
             Submitted::Yes => tally.in_flight += 1,
             Submitted::Gone => {}
-            Submitted::Unsupported => return Err(ErrorKind::Unsupported.into()),
-            Submitted::NoPlace => return Err(ErrorKind::BadDescriptor.into()),
+            Submitted::Answered(outcome) => self.answers.push(Completion { token, outcome }),
         }
         Ok(())
     }
@@ -356,7 +358,7 @@ impl Driver for UringDriver {
         self.refusing = true;
         let start = Instant::now();
         let mut asked: Option<Instant> = None;
-        while self.tally.in_flight > 0 {
+        while self.in_flight() > 0 {
             // Again and again: an op that was between two states was not found.
             if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
                 self.cancel_everything();
@@ -369,7 +371,7 @@ impl Driver for UringDriver {
             }
         }
         let _ = self.one_turn(Some(Duration::ZERO), usize::MAX, sink);
-        Drained { still_in_flight: self.tally.in_flight }
+        Drained { still_in_flight: self.in_flight() }
     }
 
     fn poll_fd(&self) -> RawFd {
@@ -386,7 +388,7 @@ impl Driver for UringDriver {
     }
 
     fn in_flight(&self) -> usize {
-        self.tally.in_flight
+        self.tally.in_flight + self.answers.len()
     }
 
     fn enters(&self) -> u64 {

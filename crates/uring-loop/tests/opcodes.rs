@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use support::{Folder, Lane, pipe, skip, transfer, write_to};
 use wakering_core::Driver;
-use wakering_core::abi::{Opcode, POSITION_CURRENT, op_flag};
+use wakering_core::abi::{ErrorKind, Opcode, POSITION_CURRENT, op_flag};
 use wakering_core::resource::Prepared;
 
 const HERE: Prepared = Prepared { fd: libc::AT_FDCWD, ..Prepared::new(Opcode::Nop) };
@@ -250,16 +250,18 @@ fn poll_add_says_what_is_ready() {
 }
 
 #[test]
-fn what_a_ring_cannot_do_is_refused_and_stays_queued() {
+fn what_a_ring_cannot_do_is_answered_so() {
     let Some(mut lane) = Lane::inline(4) else { return };
     for opcode in [Opcode::Readdir, Opcode::Readlink, Opcode::Realpath, Opcode::CopyFile] {
         assert!(!lane.driver.supports(opcode));
-        let token = lane.claim(on_path(opcode));
-        let refused = lane.driver.enqueue(token).unwrap_err();
-        assert_eq!(refused, wakering_core::abi::ErrorKind::Unsupported.into());
-        assert!(lane.home.slab.slot(token).is_queued(token));
-        let _ = lane.cancel(token);
-        lane.take(token);
+        let unsupported = ErrorKind::Unsupported.to_result();
+        assert_eq!(
+            lane.run_on_paths(on_path(opcode), &[Path::new("/"), Path::new("/")]),
+            unsupported
+        );
     }
+    let open = Prepared { flags: op_flag::DIRECT, ..on_path(Opcode::OpenAt) };
+    let bad = ErrorKind::BadDescriptor.to_result();
+    assert_eq!(lane.run_on_paths(open, &[Path::new("/")]), bad);
     assert_eq!(lane.driver.in_flight(), 0);
 }

@@ -42,7 +42,7 @@ impl UringDriver {
 
     /// Silences the bell where it may have rung (T1, T2) and publishes. Whether it had.
     fn enter(&mut self, may_wait: bool) -> Result<bool, Error> {
-        let old = self.ring.has_completions() || self.has_inbox();
+        let old = self.ring.has_completions() || self.has_inbox() || !self.answers.is_empty();
         let mut rang = false;
         self.push_late_cancels();
         let news = self.ring.has_news();
@@ -70,14 +70,22 @@ impl UringDriver {
     /// Hands over what is there, the ring and the inbox going first in turns so that neither can
     /// keep the other waiting.
     fn reap(&mut self, completions_max: usize, sink: Sink<'_>) -> Result<usize, Error> {
+        let mut done = 0;
+        while done < completions_max
+            && let Some(completion) = self.answers.pop()
+        {
+            sink(completion);
+            done += 1;
+        }
         self.inbox_first = !self.inbox_first;
         if self.inbox_first {
-            let done = self.reap_inbox(completions_max, sink);
-            Ok(done + self.reap_ring(completions_max - done, sink)?)
+            done += self.reap_inbox(completions_max - done, sink);
+            done += self.reap_ring(completions_max - done, sink)?;
         } else {
-            let done = self.reap_ring(completions_max, sink)?;
-            Ok(done + self.reap_inbox(completions_max - done, sink))
+            done += self.reap_ring(completions_max - done, sink)?;
+            done += self.reap_inbox(completions_max - done, sink);
         }
+        Ok(done)
     }
 
     fn reap_ring(&mut self, completions_max: usize, sink: Sink<'_>) -> Result<usize, Error> {
@@ -183,7 +191,7 @@ impl UringDriver {
                 if more > 0 {
                     continue;
                 }
-            } else if left_in_ring || self.has_inbox() {
+            } else if left_in_ring || self.has_inbox() || !self.answers.is_empty() {
                 self.home.doorbell.ring();
             }
             return Ok(done);

@@ -7,9 +7,9 @@
 use crate::ring::Ring;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode as kernel, types::Fd};
-use wakering_core::abi::{OPCODES_MAX, Opcode, op_flag};
+use wakering_core::abi::{ErrorKind, OPCODES_MAX, Opcode, op_flag};
 use wakering_core::resource::{NOT_FIXED, Prepared, Resource};
-use wakering_core::slot::Publish;
+use wakering_core::slot::{Completed, Outcome, Publish};
 use wakering_core::{Home, Token};
 
 mod cancel;
@@ -90,13 +90,14 @@ pub(crate) enum Submitted {
     Yes,
     /// It was withdrawn before.
     Gone,
-    /// Not an op for a ring of this kernel. The slot is Queued as before.
-    Unsupported,
-    /// DIRECT, without a place in the ring's table. The slot is Queued as before.
-    NoPlace,
+    /// It is no op for a ring of this kernel, and is Ready with this outcome.
+    Answered(Outcome),
 }
 
 /// Transition 2, then the entry. The queue has room.
+///
+/// The resource is looked at only after the transition: a driver of a worker's loop carries out ops
+/// of slots that another thread owns, and until then they are that thread's (I2 of `slot`).
 pub(crate) fn submit(
     home: &Home,
     ring: &mut Ring,
@@ -104,29 +105,44 @@ pub(crate) fn submit(
     supported: impl FnOnce(&Row) -> bool,
 ) -> Submitted {
     let Some(slot) = home.slab.get(token.index()) else { return Submitted::Gone };
-    if !slot.is_queued(token) {
-        return Submitted::Gone;
-    }
-    // SAFETY: I2 of `slot`: Queued, and a driver lives on the owning thread.
-    let Prepared { opcode, flags, fixed_file, .. } =
-        unsafe { slot.with_resource(|resource| resource.prepared) };
-    let Some(row) = row_of(opcode).filter(|row| supported(row)) else {
-        return Submitted::Unsupported;
-    };
-    if flags & op_flag::DIRECT != 0 && fixed_file == NOT_FIXED {
-        return Submitted::NoPlace;
-    }
     match slot.publish(token) {
         Publish::Gone => return Submitted::Gone,
         Publish::Go => {}
     }
     // SAFETY: I1 of `slot`: published here, and not completed.
-    let entry = unsafe { slot.with_resource(|resource| entry(row, resource, token)) };
+    let entry = unsafe {
+        slot.with_resource(|resource| {
+            let row = row_of(resource.prepared.opcode).filter(|row| supported(row));
+            let row = row.ok_or(ErrorKind::Unsupported)?;
+            check_place(&resource.prepared)?;
+            Ok(entry(row, resource, token))
+        })
+    };
+    let entry = match entry {
+        Ok(entry) => entry,
+        Err(kind) => {
+            let kind: ErrorKind = kind;
+            let outcome = Outcome { result: kind.to_result(), flags: 0 };
+            return match slot.complete(token, outcome) {
+                Completed::Deliver => Submitted::Answered(outcome),
+                Completed::Stale => Submitted::Gone,
+            };
+        }
+    };
     // SAFETY: R2 of `ring`: what the entry names lies in the slot's resource, or is memory that the
     // resource's preparer promised to keep, both until the op's last completion.
     let pushed = unsafe { ring.push(&entry) };
     debug_assert_eq!(pushed, Ok(()), "the caller made room");
     Submitted::Yes
+}
+
+/// DIRECT needs a place in the ring's table.
+fn check_place(prepared: &Prepared) -> Result<(), ErrorKind> {
+    let direct = prepared.flags & op_flag::DIRECT != 0;
+    if direct && prepared.fixed_file == NOT_FIXED {
+        return Err(ErrorKind::BadDescriptor);
+    }
+    Ok(())
 }
 
 fn entry(row: &Row, resource: &mut Resource, token: Token) -> Entry {
