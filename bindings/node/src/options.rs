@@ -5,6 +5,7 @@ use wakering::{Config, DriverChoice, SqpollConfig};
 
 /// Submission by a kernel thread.
 #[napi(object)]
+#[derive(Debug)]
 pub struct SqpollOptions {
     /// The CPU that the thread is bound to.
     pub cpu: Option<u32>,
@@ -16,6 +17,7 @@ pub struct SqpollOptions {
 
 /// What a port is made with.
 #[napi(object)]
+#[derive(Debug)]
 pub struct PortOptions {
     /// `auto`, `uring` or `poll`.
     pub driver: String,

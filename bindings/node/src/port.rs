@@ -99,7 +99,8 @@ impl State {
         let mut scope = std::ptr::null_mut();
         // SAFETY: the environment's own thread (P1); libuv has not been told to close the handle,
         // so the environment is alive.
-        if unsafe { sys::napi_open_handle_scope(self.env, &raw mut scope) } != sys::Status::napi_ok {
+        if unsafe { sys::napi_open_handle_scope(self.env, &raw mut scope) } != sys::Status::napi_ok
+        {
             return;
         }
         // SAFETY: within the scope that was just opened.
@@ -183,6 +184,7 @@ unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, stat
 
 /// A port. TypeScript's `Port` is the only one to use it.
 #[napi]
+#[derive(Debug)]
 pub struct NativePort {
     state: Rc<State>,
 }
@@ -231,7 +233,8 @@ impl NativePort {
         // SAFETY: the calling environment; the lane keeps `fd` open until `shut_down`, which
         // closes the handle in the same call.
         let wake = unsafe { Wake::start(raw, fd, &state) };
-        let wake = wake.map_err(|errno| native_error(wakering_core::Error::Os(errno), "uv_poll"))?;
+        let wake =
+            wake.map_err(|errno| native_error(wakering_core::Error::Os(errno), "uv_poll"))?;
         let _ = state.wake.set(wake);
         let mut hook = std::ptr::null_mut();
         let argument = Rc::as_ptr(&state).cast_mut().cast::<c_void>();

@@ -6,6 +6,7 @@ use wakering_core::policy;
 
 /// One feature of io_uring.
 #[napi(object)]
+#[derive(Debug)]
 pub struct FeatureObject {
     /// Its name.
     pub name: String,
@@ -17,6 +18,7 @@ pub struct FeatureObject {
 
 /// Which driver carries the ops, why, and what it can do.
 #[napi(object)]
+#[derive(Debug)]
 pub struct CapabilitiesObject {
     /// `uring` or `poll`.
     pub driver: String,
@@ -28,6 +30,7 @@ pub struct CapabilitiesObject {
 
 /// The counters. Numbers are exact up to 2^53.
 #[napi(object)]
+#[derive(Debug)]
 pub struct MetricsObject {
     /// Ops under way.
     pub in_flight: f64,

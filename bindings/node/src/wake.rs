@@ -31,7 +31,11 @@ impl Wake {
     /// # Safety
     ///
     /// `env` is the calling environment, and `fd` stays open until [`Self::close`].
-    pub(crate) unsafe fn start(env: sys::napi_env, fd: c_int, state: &Rc<State>) -> Result<Self, i32> {
+    pub(crate) unsafe fn start(
+        env: sys::napi_env,
+        fd: c_int,
+        state: &Rc<State>,
+    ) -> Result<Self, i32> {
         let mut event_loop = std::ptr::null_mut();
         // SAFETY: `env` is valid (caller), the place is writable.
         let status = unsafe { sys::napi_get_uv_event_loop(env, &raw mut event_loop) };
@@ -40,7 +44,8 @@ impl Wake {
         }
         // SAFETY: takes a number.
         let size = unsafe { uv::uv_handle_size(uv::HANDLE_TYPE_POLL) };
-        let layout = std::alloc::Layout::from_size_align(size.max(1), 16).map_err(|_| libc::EINVAL)?;
+        let layout =
+            std::alloc::Layout::from_size_align(size.max(1), 16).map_err(|_| libc::EINVAL)?;
         // SAFETY: the size is not zero.
         let handle: *mut uv::Poll = unsafe { std::alloc::alloc_zeroed(layout) }.cast();
         if handle.is_null() {

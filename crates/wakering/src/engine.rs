@@ -6,7 +6,7 @@ use crate::config::{Config, DriverChoice, SqpollConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wakering_core::{Driver, Error, Home};
-use wakering_poll_loop::{BlockingPool, PollDriver};
+use wakering_poll_loop::{BlockingPool, PollConfig, PollDriver};
 use wakering_uring_loop::{Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
 
 /// A driver: one of the two that talk to a kernel.
@@ -57,13 +57,14 @@ impl Engine {
                     return Err((Error::Os(refused.errno), refused.to_string()));
                 }
                 // A wish for SQPOLL that cannot be met is no reason to run without saying so.
-                Err(refused) if config.sqpoll.is_some() && refused.sqpoll => {
+                Err(refused) if refused.option.is_some() => {
                     return Err((Error::Os(refused.errno), refused.to_string()));
                 }
                 Err(refused) => Some(refused),
             },
         };
-        let poll = PollDriver::new(home.clone(), pool.clone())
+        let poll_config = PollConfig { pool: Some(pool.clone()), ..PollConfig::default() };
+        let poll = PollDriver::new(poll_config, home.clone())
             .map_err(|error| (error, error.to_string()))?;
         let (reason, features) = match refused {
             None => ("the poll driver was asked for".to_string(), Vec::new()),

@@ -54,7 +54,10 @@ impl Lane {
                         Some(worker) => worker.cancel(token),
                         None => Ok(()),
                     },
-                    policy::Lane::Pool => self.pool.cancel(token),
+                    policy::Lane::Pool => {
+                        self.pool.interrupt(token);
+                        Ok(())
+                    }
                 };
             }
             Cancel::AskedBefore | Cancel::TooLate | Cancel::Stale => {}

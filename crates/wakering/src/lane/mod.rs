@@ -36,14 +36,15 @@ use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
-use wakering_core::abi::{ErrorKind, OpDescriptor, Opcode, buffer_kind, completion_flag};
+use wakering_core::abi::{ErrorKind, OpDescriptor, Opcode, buffer_kind};
 use wakering_core::block::BlockPool;
 use wakering_core::handle::HandleTable;
 use wakering_core::policy::{self, Situation};
 use wakering_core::slot::{Completed, Outcome};
 use wakering_core::waker::WakerRef;
 use wakering_core::{Completion, Error, Home, Token};
-use wakering_poll_loop::{BlockingPool, Mounts, cached};
+use wakering_poll_loop::cached::{self, Attempt};
+use wakering_poll_loop::{BlockingPool, Mounts, PoolConfig};
 
 /// Blocks for long paths and many segments.
 const BLOCKS_MAX: usize = 64;
@@ -56,6 +57,8 @@ pub struct Lane {
     home: Arc<Home>,
     engine: Engine,
     pool: Arc<BlockingPool>,
+    /// Ops for the pool, until the next turn hands them over; room for every slot.
+    for_pool: Vec<Token>,
     mounts: Arc<Mounts>,
     worker: Option<WorkerLoop>,
     handles: HandleTable,
@@ -82,12 +85,14 @@ impl Lane {
         let plain = |error: Error| (error, error.to_string());
         let home = Arc::new(Home::new(config.slots).map_err(plain)?);
         let mounts = Arc::new(Mounts::new());
-        let pool = BlockingPool::new(home.clone(), mounts.clone(), config.pool_threads as usize);
-        let pool = Arc::new(pool);
+        let threads_max = config.pool_threads as usize;
+        let pool = PoolConfig { threads_max, ..PoolConfig::default() };
+        let pool = Arc::new(BlockingPool::new(home.clone(), mounts.clone(), pool));
         let (engine, capabilities) = Engine::new(&config, &home, &pool)?;
         Ok(Self {
             engine,
             pool,
+            for_pool: Vec::with_capacity(config.slots as usize),
             mounts,
             worker: None,
             handles: HandleTable::new(config.handles_max as usize),
@@ -197,9 +202,8 @@ impl Lane {
         };
         let slot = self.home.slab.slot(token);
         // SAFETY: just claimed, so Queued, by its owner.
-        let prospect = unsafe {
-            slot.with_resource(|resource| preparation.prepare(opcode, d, resource))
-        }?;
+        let prospect =
+            unsafe { slot.with_resource(|resource| preparation.prepare(opcode, d, resource)) }?;
         let situation = Situation {
             opcode,
             flags: d.flags,
@@ -212,37 +216,35 @@ impl Lane {
         };
         let mut lane = policy::choose(situation, false);
         if lane == policy::Lane::Cached {
-            if let Some(outcome) = self.attempt(token) {
+            let attempt = self.attempt(token);
+            if let Attempt::Answered(outcome) = attempt {
                 self.answer(token, outcome);
                 return Ok(());
             }
             self.metrics.cached_misses += 1;
-            lane = policy::choose(situation, true);
+            lane = match attempt {
+                // Only pool threads look at mounts, so that the next attempt may succeed.
+                Attempt::UnknownMount if situation.ring => policy::Lane::Pool,
+                _ => policy::choose(situation, true),
+            };
         }
         self.go_away(token, opcode, prospect);
         self.hand_over(token, lane)
     }
 
     /// Tries an op in a way that cannot block.
-    fn attempt(&mut self, token: Token) -> Option<Outcome> {
+    fn attempt(&mut self, token: Token) -> Attempt {
         let slot = self.home.slab.slot(token);
         let mounts = &self.mounts;
         // SAFETY: Queued, and this is the owner; the buffer is memory of this thread.
         let attempt = unsafe { slot.with_resource(|r| cached::attempt(r, mounts)) };
-        match attempt {
-            cached::Attempt::Done(mut outcome) => {
-                outcome.flags |= completion_flag::INLINE;
-                Some(outcome)
-            }
-            cached::Attempt::WouldBlock => None,
-            cached::Attempt::Never => {
-                let handle = self.sides[token.index() as usize].handle;
-                if let Some(entry) = self.handles.any(handle) {
-                    entry.no_nowait = true;
-                }
-                None
+        if attempt == Attempt::Unsupported {
+            let handle = self.sides[token.index() as usize].handle;
+            if let Some(entry) = self.handles.any(handle) {
+                entry.no_nowait = true;
             }
         }
+        attempt
     }
 
     /// Points the op at memory that other threads and the kernel may reach.
@@ -259,7 +261,10 @@ impl Lane {
         self.sides[token.index() as usize].lane = lane;
         let given = match lane {
             policy::Lane::Worker => self.worker().and_then(|worker| worker.enqueue(token)),
-            policy::Lane::Pool => self.pool.enqueue(token),
+            policy::Lane::Pool => {
+                self.for_pool.push(token);
+                Ok(())
+            }
             policy::Lane::Loop | policy::Lane::Cached => {
                 let driver = self.engine.driver();
                 match driver.enqueue(token) {
@@ -292,15 +297,14 @@ impl Lane {
     /// most `records_max` records to `sink`. How many. An error is the ring's end: no more ops can
     /// be carried out.
     pub fn turn(&mut self, records_max: usize, sink: &mut dyn RecordSink) -> Result<usize, Error> {
-        self.pool.publish();
+        self.publish_to_pool();
         if let Some(worker) = &mut self.worker {
             worker.publish();
         }
         let mut done = self.finish_answered(records_max, sink);
         let room = (records_max - done).min(BATCH_MAX);
         let mut batch = std::mem::take(&mut self.batch);
-        let turned =
-            self.engine.driver().turn(Some(Duration::ZERO), room, &mut |c| batch.push(c));
+        let turned = self.engine.driver().turn(Some(Duration::ZERO), room, &mut |c| batch.push(c));
         for completion in batch.drain(..) {
             done += usize::from(self.finish(completion.token, sink));
         }
@@ -308,6 +312,15 @@ impl Lane {
         // Finishing may have answered others: the close that waited for the last op of its handle.
         done += self.finish_answered(records_max - done, sink);
         turned.map(|_| done)
+    }
+
+    fn publish_to_pool(&mut self) {
+        if let Err(error) = self.pool.publish(&mut self.for_pool) {
+            let outcome = Outcome { result: error.to_result(), flags: 0 };
+            while let Some(token) = self.for_pool.pop() {
+                self.answer(token, outcome);
+            }
+        }
     }
 
     /// Whether a turn would bring records at once.

@@ -4,7 +4,8 @@ use super::memory::{Memory, Range};
 use super::side::Side;
 use wakering_core::Error;
 use wakering_core::abi::{
-    ErrorKind, HANDLE_NONE, HandleId, OpDescriptor, Opcode, Segment, buffer_kind, op_flag,
+    ErrorKind, HANDLE_NONE, HandleId, OpDescriptor, Opcode, POSITION_CURRENT, Segment, buffer_kind,
+    op_flag,
 };
 use wakering_core::block::BlockPool;
 use wakering_core::handle::{FileKind, HandleTable};
@@ -78,7 +79,7 @@ impl Preparation<'_> {
             }
             Opcode::Statx => {
                 self.place(d.handle, resource)?;
-                resource.set_path(PathRole::First, self.path(d, 0)?, self.blocks)?;
+                self.path(d, PathRole::First, resource)?;
                 if d.args[1] == 0 {
                     resource.prepared.op_flags |= libc::AT_EMPTY_PATH as u32;
                 }
@@ -86,8 +87,8 @@ impl Preparation<'_> {
             }
             Opcode::Renameat | Opcode::Linkat | Opcode::Symlinkat | Opcode::CopyFile => {
                 self.place(d.handle, resource)?;
-                resource.set_path(PathRole::First, self.path(d, 0)?, self.blocks)?;
-                resource.set_path(PathRole::Second, self.path(d, 2)?, self.blocks)?;
+                self.path(d, PathRole::First, resource)?;
+                self.path(d, PathRole::Second, resource)?;
             }
             Opcode::OpenAt
             | Opcode::Unlinkat
@@ -97,7 +98,7 @@ impl Preparation<'_> {
             | Opcode::Realpath
             | Opcode::Access => {
                 self.place(d.handle, resource)?;
-                resource.set_path(PathRole::First, self.path(d, 0)?, self.blocks)?;
+                self.path(d, PathRole::First, resource)?;
                 prospect.may_be_cached = matches!(opcode, Opcode::OpenAt | Opcode::Access);
             }
             Opcode::Cancel | Opcode::CancelHandle | Opcode::CancelAll => {
@@ -109,12 +110,15 @@ impl Preparation<'_> {
 
     /// The open file of a handle, counted in. Whether a read that cannot block has a chance.
     fn file(&mut self, id: HandleId, resource: &mut Resource) -> Result<bool, Error> {
+        let offset = resource.prepared.offset;
         let entry = self.handles.get(id)?;
         resource.prepared.fd = entry.fd;
         resource.prepared.fixed_file = entry.fixed_file;
         entry.in_flight += 1;
         self.side.handle = id;
-        Ok(!entry.no_nowait && entry.kind != FileKind::Stream)
+        // At the file's own position an attempt would overtake the ops that are on their way.
+        let in_order = offset != POSITION_CURRENT || entry.in_flight == 1;
+        Ok(!entry.no_nowait && entry.kind != FileKind::Stream && in_order)
     }
 
     /// The directory that a path is relative to.
@@ -126,10 +130,18 @@ impl Preparation<'_> {
         self.file(id, resource).map(|_| ())
     }
 
-    fn path(&self, d: &OpDescriptor, arg: usize) -> Result<&[u8], Error> {
+    /// Copies a path from the arena.
+    fn path(
+        &mut self,
+        d: &OpDescriptor,
+        role: PathRole,
+        resource: &mut Resource,
+    ) -> Result<(), Error> {
+        let arg = 2 * role as usize;
         let (start, length) = (d.args[arg] as usize, d.args[arg + 1] as usize);
         let bytes = start.checked_add(length).and_then(|end| self.arena.get(start..end));
-        bytes.ok_or_else(|| ErrorKind::BadDescriptor.into())
+        let bytes = bytes.ok_or(Error::Kind(ErrorKind::BadDescriptor))?;
+        resource.set_path(role, bytes, self.blocks)
     }
 
     /// Where the data is. `Some` range where it has to bounce.

@@ -39,7 +39,7 @@ impl Lane {
         if let Some(mut worker) = self.worker.take() {
             threads += worker.shut_down(left(end));
         }
-        threads += self.pool.shut_down(left(end));
+        threads += self.pool.shutdown(left(end)).threads;
         let mut batch = std::mem::take(&mut self.batch);
         let drained = self.engine.driver().drain(left(end), &mut |c| batch.push(c));
         // What came home through the inbox after the driver had nothing left of its own.
@@ -73,9 +73,11 @@ impl Lane {
             match slot.orphan(token) {
                 Orphan::Withdrawn => self.answered.push_back(token),
                 Orphan::WaitForCqe if slot.request_cancel(token) == Cancel::Ask => {
-                    let lane = self.sides[token.index() as usize].lane;
-                    if lane == policy::Lane::Pool {
-                        let _ = self.pool.cancel(token);
+                    // The driver's own and the pool's are cancelled when those are shut down.
+                    if self.sides[token.index() as usize].lane == policy::Lane::Worker
+                        && let Some(worker) = &mut self.worker
+                    {
+                        let _ = worker.cancel(token);
                     }
                 }
                 Orphan::WaitForCqe | Orphan::Ready | Orphan::Stale => {}
