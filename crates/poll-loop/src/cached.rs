@@ -109,6 +109,7 @@ pub fn attempt(resource: &mut Resource, mounts: &Mounts) -> Attempt {
         Opcode::Statx if support.mount => stat(resource, mounts, support),
         Opcode::Access if support.lookup => access(resource, mounts, support),
         Opcode::OpenAt if support.lookup && support.mount => open(resource, mounts),
+        Opcode::Close if support.mount => close(resource, mounts),
         _ => Attempt::WouldBlock,
     }
 }
@@ -151,13 +152,13 @@ fn read(resource: &mut Resource) -> Attempt {
 }
 
 fn stat(resource: &mut Resource, mounts: &Mounts, support: Support) -> Attempt {
-    const KNOWN: u32 = (libc::AT_SYMLINK_NOFOLLOW
+    const KNOWN: i32 = libc::AT_SYMLINK_NOFOLLOW
         | libc::AT_NO_AUTOMOUNT
         | libc::AT_EMPTY_PATH
-        | libc::AT_STATX_DONT_SYNC) as u32;
+        | libc::AT_STATX_DONT_SYNC;
     let prepared = resource.prepared;
     let path = CPath::of(resource, PathRole::First);
-    if prepared.op_flags & !KNOWN != 0 {
+    if prepared.op_flags as i32 & !KNOWN != 0 {
         return Attempt::WouldBlock;
     }
     let found;
@@ -241,7 +242,8 @@ fn access(resource: &mut Resource, mounts: &Mounts, support: Support) -> Attempt
 /// (which also keeps a lease from blocking), checked to be the same file, and set to block again.
 /// That touches the status flags of a description that nobody else has seen.
 fn open(resource: &mut Resource, mounts: &Mounts) -> Attempt {
-    const NEVER: i32 = libc::O_CREAT | libc::O_TRUNC | libc::O_PATH | (libc::O_TMPFILE & !libc::O_DIRECTORY);
+    const NEVER: i32 =
+        libc::O_CREAT | libc::O_TRUNC | libc::O_PATH | (libc::O_TMPFILE & !libc::O_DIRECTORY);
     let prepared = resource.prepared;
     let flags = prepared.op_flags as i32;
     let direct = prepared.flags & wakering_core::abi::op_flag::DIRECT != 0;
@@ -279,4 +281,18 @@ fn open(resource: &mut Resource, mounts: &Mounts) -> Attempt {
     });
     let blocks = flags & libc::O_NONBLOCK != 0 || sys::set_blocking(opened.as_raw_fd(), flags);
     if same && blocks { Attempt::answered(opened.into_raw_fd()) } else { Attempt::WouldBlock }
+}
+
+/// Closes what was only read, and still has a name: no data is flushed and no blocks are freed by
+/// that. Anything else may wait for a disk or a server.
+fn close(resource: &mut Resource, mounts: &Mounts) -> Attempt {
+    let fd = resource.prepared.fd;
+    let mask = libc::STATX_TYPE | libc::STATX_NLINK | STATX_MOUNT;
+    let Ok(stat) = sys::statx_here(fd, mask) else { return Attempt::WouldBlock };
+    let kind = u32::from(stat.stx_mode) & libc::S_IFMT;
+    let kept = stat.stx_nlink > 0 && (kind == libc::S_IFREG || kind == libc::S_IFDIR);
+    if !kept || !sys::is_read_only(fd) {
+        return Attempt::WouldBlock;
+    }
+    judge(&stat, mounts).unwrap_or_else(|| Attempt::answered(sys::close(fd)))
 }

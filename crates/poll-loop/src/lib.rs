@@ -15,16 +15,16 @@
 
 pub mod cached;
 
+pub mod driver;
 pub mod mounts;
 
-
-
 pub mod pool;
+pub mod readiness;
+pub mod streams;
 mod sys;
 pub mod syscalls;
+pub mod timers;
 
-
-
+pub use driver::{PollConfig, PollDriver};
 pub use mounts::Mounts;
 pub use pool::{BlockingPool, PoolConfig};
-

@@ -166,7 +166,12 @@ pub(crate) fn statx_here(fd: RawFd, mask: u32) -> Result<libc::statx, i32> {
 }
 
 /// `statx` into a value of its own.
-pub(crate) fn statx_now(at: RawFd, path: CPath, flags: c_int, mask: u32) -> Result<libc::statx, i32> {
+pub(crate) fn statx_now(
+    at: RawFd,
+    path: CPath,
+    flags: c_int,
+    mask: u32,
+) -> Result<libc::statx, i32> {
     // SAFETY: all zero is a valid `struct statx`.
     let mut out: libc::statx = unsafe { std::mem::zeroed() };
     let result = statx(at, path, flags, mask, (&raw mut out).cast());
@@ -226,6 +231,13 @@ pub(crate) fn ready_events(fd: RawFd, events: i16) -> i32 {
         _ if entry.revents & libc::POLLNVAL != 0 => -libc::EBADF,
         _ => i32::from(entry.revents),
     }
+}
+
+/// Whether the file was opened for reading only.
+pub(crate) fn is_read_only(fd: RawFd) -> bool {
+    // SAFETY: fcntl with F_GETFL touches no memory.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_ACCMODE == libc::O_RDONLY
 }
 
 /// Waits until `fd` is readable or the time is over; `None` waits for ever. A signal ends it early.
@@ -398,4 +410,35 @@ pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), i32> {
         return Err(negative_errno());
     }
     Ok((own(ends[0])?, own(ends[1])?))
+}
+
+/// A timer that does not block.
+pub(crate) fn timer() -> Result<OwnedFd, i32> {
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: touches no memory.
+    own(answer(c_long::from(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) })))
+}
+
+/// Sets a timer to a time of [`now_ns`], or stops it. Either way it is not readable until then.
+pub(crate) fn set_timer(fd: RawFd, due_ns: Option<u64>) -> i32 {
+    const SECOND: u64 = 1_000_000_000;
+    let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let value = due_ns.map_or(never, |due| libc::timespec {
+        tv_sec: (due / SECOND) as i64,
+        // A zero would stop it: a time that is over anyway may be a nanosecond later.
+        tv_nsec: if due == 0 { 1 } else { (due % SECOND) as i64 },
+    });
+    let setting = libc::itimerspec { it_interval: never, it_value: value };
+    let flags = libc::TFD_TIMER_ABSTIME;
+    let old = std::ptr::null_mut();
+    // SAFETY: the setting is a local, the old one is not asked for.
+    answer(c_long::from(unsafe { libc::timerfd_settime(fd, flags, &raw const setting, old) }))
+}
+
+/// The monotonic clock.
+pub(crate) fn now_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a local; this clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -156,9 +156,7 @@ fn plain(resource: &mut Resource) -> i32 {
         Opcode::Unlinkat => sys::unlinkat(fd, first, flags as i32),
         Opcode::Mkdirat => sys::mkdirat(fd, first, prepared.extra[0]),
         Opcode::Access => sys::faccessat(fd, first, flags as i32),
-        Opcode::Renameat => {
-            sys::renameat2(fd, first, CPath::of(resource, PathRole::Second), flags)
-        }
+        Opcode::Renameat => sys::renameat2(fd, first, CPath::of(resource, PathRole::Second), flags),
         Opcode::Linkat => {
             sys::linkat(fd, first, CPath::of(resource, PathRole::Second), flags as i32)
         }

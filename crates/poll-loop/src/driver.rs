@@ -1,0 +1,534 @@
+//! The Driver of a loop without io_uring.
+//!
+//! ```text
+//!            ┌ tried: done ────────────────────────────────────────────────┐
+//!            ├ waits for readiness ─ reported ─ tried again ───────────────┤
+//! enqueued ──┼ waits for its time ─ due ───────────────────────────────────┼─► ready ─► turn's sink
+//!            ├ Nop ────────────────────────────────────────────────────────┘              ▲
+//!            └ for the pool ─ publish ─ a thread ─► the home's inbox ─────────────────────┘
+//! ```
+//!
+//! - **D1** An op is tried while it is Queued, when its resource is this thread's (I2 of slot). One
+//!   that must wait is published here and stays this thread's; one for the pool stays Queued until a
+//!   thread takes it, so that until then a cancel withdraws it.
+//! - **D2** `flights` says of each slot where its op is. An entry whose generation is old says
+//!   nothing.
+//! - **D3** Nothing is completed into the sink but by `turn` and `drain`. What is ready before rings
+//!   the loop's own bell, so that `poll_fd` is readable.
+//! - **D4** Every list here has room for each slot once, and none grows.
+
+use crate::mounts::Mounts;
+use crate::pool::{ASK_AGAIN, BlockingPool, PoolConfig};
+use crate::readiness::{Interest, Readiness};
+use crate::streams::{Class, Step, Streams, writes};
+use crate::sys;
+use crate::syscalls;
+use crate::timers::Timers;
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wakering_core::abi::{ErrorKind, Opcode, op_flag};
+use wakering_core::driver::{Drained, Sink};
+use wakering_core::inbox::InboxReader;
+use wakering_core::resource::{Prepared, Resource};
+use wakering_core::slot::{Cancel, Completed, Outcome, Publish};
+use wakering_core::{Completion, Driver, Error, Home, Token};
+
+/// What a [`PollDriver`] is made of.
+#[derive(Clone, Debug, Default)]
+pub struct PollConfig {
+    /// The pool to use, by nobody else while the driver lives. `None`: one of its own, as
+    /// `threads` says.
+    pub pool: Option<Arc<BlockingPool>>,
+    /// Bounds of its own pool.
+    pub threads: PoolConfig,
+    /// What is known of mounts, to be shared with [`crate::cached`]. `None`: its own.
+    pub mounts: Option<Arc<Mounts>>,
+}
+
+/// Where an op is (D2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Nowhere,
+    Pool,
+    Readiness,
+    Timers,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct PollDriver {
+    // First, so that it is dropped before what it watches: `timer`, and the bell of `home`.
+    readiness: Readiness,
+    pool: Arc<BlockingPool>,
+    reader: InboxReader,
+    streams: Streams,
+    timers: Timers,
+    timer: OwnedFd,
+    armed: Option<u64>,
+    enqueued: Vec<Token>,
+    for_pool: Vec<Token>,
+    ready: VecDeque<Token>,
+    reported: Vec<Token>,
+    /// Ops on pool threads that were asked to give up and have not answered.
+    asked: Vec<Token>,
+    /// When to ask those again.
+    ask_at: Option<u64>,
+    flights: Box<[(u32, Place)]>,
+    /// Ops handed to the pool, and those of them that came back: what is left is there, or withdrawn.
+    handed: u64,
+    returned: u64,
+    refusing: bool,
+    enters: u64,
+    home: Arc<Home>,
+}
+
+impl PollDriver {
+    /// A driver for the ops of `home`. Fails where descriptors have run out.
+    pub fn new(config: PollConfig, home: Arc<Home>) -> Result<Self, Error> {
+        let slots = home.slab.len() as usize;
+        let pool = config.pool.unwrap_or_else(|| {
+            let mounts = config.mounts.unwrap_or_default();
+            Arc::new(BlockingPool::new(home.clone(), mounts, config.threads))
+        });
+        let timer = sys::timer().map_err(|failed| Error::Os(-failed))?;
+        let readiness = Readiness::new(slots, home.doorbell.as_raw_fd(), timer.as_raw_fd())?;
+        Ok(Self {
+            pool,
+            reader: InboxReader::new(),
+            readiness,
+            streams: Streams::new(),
+            timers: Timers::new(slots),
+            timer,
+            armed: None,
+            enqueued: Vec::with_capacity(slots),
+            for_pool: Vec::with_capacity(slots),
+            ready: VecDeque::with_capacity(slots),
+            reported: Vec::with_capacity(slots),
+            asked: Vec::with_capacity(slots),
+            ask_at: None,
+            flights: vec![(0, Place::Nowhere); slots].into_boxed_slice(),
+            handed: 0,
+            returned: 0,
+            refusing: false,
+            enters: 0,
+            home,
+        })
+    }
+
+    /// The pool that carries out what may block.
+    pub fn pool(&self) -> &Arc<BlockingPool> {
+        &self.pool
+    }
+
+    /// Whether the op under this token still waits to begin: neither withdrawn nor somebody else's.
+    fn is_queued(&self, token: Token) -> bool {
+        let slot = self.home.slab.slot(token);
+        slot.current(token.index()) == Some(token) && !slot.is_ready(token)
+    }
+
+    /// The resource of an op that is this thread's.
+    fn with_resource<R>(&self, token: Token, f: impl FnOnce(&mut Resource) -> R) -> R {
+        // SAFETY: only called for ops that are Queued, or that this thread published and has not
+        // completed (D1), and never from within `f`.
+        unsafe { self.home.slab.slot(token).with_resource(f) }
+    }
+
+    fn prepared(&self, token: Token) -> Prepared {
+        self.with_resource(token, |resource| resource.prepared)
+    }
+
+    fn place_of(&self, token: Token) -> Place {
+        let (generation, place) = self.flights[token.index() as usize];
+        if generation == token.generation() { place } else { Place::Nowhere }
+    }
+
+    fn set_place(&mut self, token: Token, place: Place) {
+        self.flights[token.index() as usize] = (token.generation(), place);
+    }
+
+    /// Sends everything enqueued on its way.
+    fn begin_all(&mut self) -> Result<(), Error> {
+        let mut enqueued = std::mem::take(&mut self.enqueued);
+        for token in enqueued.drain(..) {
+            if self.is_queued(token) {
+                self.begin(token);
+            }
+        }
+        self.enqueued = enqueued;
+        if !self.for_pool.is_empty() {
+            self.enters += 1;
+            self.pool.publish(&mut self.for_pool)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, token: Token) {
+        let prepared = self.prepared(token);
+        match prepared.opcode {
+            Opcode::Nop => self.complete(token, 0),
+            Opcode::Timeout => {
+                if self.publish_here(token) {
+                    self.timers.insert(sys::now_ns().saturating_add(prepared.offset), token);
+                    self.set_place(token, Place::Timers);
+                }
+            }
+            Opcode::PollAdd => self.begin_poll(token, &prepared),
+            Opcode::Read | Opcode::Readv | Opcode::Write | Opcode::Writev
+                if self.streams.class(&prepared) != Class::Blocking =>
+            {
+                self.begin_stream(token, &prepared);
+            }
+            _ => self.hand_to_pool(token),
+        }
+    }
+
+    fn hand_to_pool(&mut self, token: Token) {
+        self.handed += 1;
+        self.set_place(token, Place::Pool);
+        self.for_pool.push(token);
+    }
+
+    fn begin_stream(&mut self, token: Token, prepared: &Prepared) {
+        let interest = if writes(prepared.opcode) { Interest::WRITE } else { Interest::READ };
+        // Whoever came first gets the first bytes.
+        let step = if self.readiness.is_awaited(prepared.fd, interest) {
+            Step::Wait
+        } else {
+            self.attempt(token)
+        };
+        match step {
+            Step::Done(result) => self.complete(token, result),
+            Step::Pool => self.hand_to_pool(token),
+            Step::Wait => match self.wait(token, prepared.fd, interest) {
+                Ok(()) => {}
+                // Never ready, never waited for: a device that only a thread can wait for.
+                Err(Error::Os(libc::EPERM)) => self.hand_to_pool(token),
+                Err(error) => self.complete(token, error.to_result()),
+            },
+        }
+    }
+
+    fn attempt(&mut self, token: Token) -> Step {
+        let slot = self.home.slab.slot(token);
+        // SAFETY: as in `with_resource`, which would borrow all of `self`.
+        unsafe { slot.with_resource(|resource| self.streams.attempt(resource)) }
+    }
+
+    fn begin_poll(&mut self, token: Token, prepared: &Prepared) {
+        let events = prepared.op_flags as u16 as i16;
+        match sys::ready_events(prepared.fd, events) {
+            0 => {}
+            result => return self.complete(token, result),
+        }
+        let interest = interest_of(events);
+        // EPOLLRDHUP alone cannot be asked for here: without a look at the bytes it never ends.
+        if interest == Interest::default() {
+            return self.complete(token, -libc::EINVAL);
+        }
+        if let Err(error) = self.wait(token, prepared.fd, interest) {
+            self.complete(token, error.to_result());
+        }
+    }
+
+    /// Publishes an op that waits here, and lets it wait.
+    fn wait(&mut self, token: Token, fd: RawFd, interest: Interest) -> Result<(), Error> {
+        self.readiness.wait(token, fd, interest)?;
+        if self.publish_here(token) {
+            self.set_place(token, Place::Readiness);
+        } else {
+            self.readiness.remove(token);
+        }
+        Ok(())
+    }
+
+    fn publish_here(&self, token: Token) -> bool {
+        self.home.slab.slot(token).publish(token) == Publish::Go
+    }
+
+    /// Completes an op that is this thread's; `turn` tells.
+    fn complete(&mut self, token: Token, result: i32) {
+        let outcome = Outcome { result, flags: 0 };
+        let slot = self.home.slab.slot(token);
+        let at_once = slot.complete_at_once(token, outcome) == Completed::Deliver;
+        if at_once || slot.complete(token, outcome) == Completed::Deliver {
+            self.set_place(token, Place::Nowhere);
+            self.tell(token);
+        }
+    }
+
+    fn tell(&mut self, token: Token) {
+        if self.ready.len() == self.ready.capacity() {
+            // Ops that their owner took without waiting to be told.
+            let slab = &self.home.slab;
+            self.ready.retain(|&token| slab.slot(token).is_ready(token));
+        }
+        self.ready.push_back(token);
+    }
+
+    /// Waits for a report, up to `timeout`, and gets on with what it is about.
+    fn look(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut left = timeout;
+        let found = loop {
+            self.enters += 1;
+            let found = sys::wait_readable(self.readiness.poll_fd(), left);
+            if found != -libc::EINTR {
+                break found;
+            }
+            left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        };
+        if found < 0 {
+            return Err(Error::Os(-found));
+        }
+        if found > 0 {
+            self.hear()?;
+        }
+        self.fire();
+        Ok(())
+    }
+
+    fn hear(&mut self) -> Result<(), Error> {
+        let mut reported = std::mem::take(&mut self.reported);
+        let heard = self.readiness.collect(&mut reported);
+        let heard = heard.inspect_err(|_| reported.clear())?;
+        if heard.bell {
+            // Before the inbox is looked at: see `inbox`.
+            self.home.doorbell.clear();
+        }
+        if heard.timer {
+            self.armed = None;
+            let _ = sys::set_timer(self.timer.as_raw_fd(), None);
+        }
+        let mut empty_for = None;
+        for token in reported.drain(..) {
+            let prepared = self.prepared(token);
+            let way = (prepared.fd, writes(prepared.opcode));
+            if prepared.opcode == Opcode::PollAdd {
+                match sys::ready_events(prepared.fd, prepared.op_flags as u16 as i16) {
+                    0 => {}
+                    result => self.finish_waiting(token, result),
+                }
+            } else if empty_for != Some(way) {
+                match self.attempt(token) {
+                    Step::Done(result) => self.finish_waiting(token, result),
+                    // The others in this line need not even try.
+                    Step::Wait | Step::Pool => empty_for = Some(way),
+                }
+            }
+        }
+        self.reported = reported;
+        self.readiness.arm_again()
+    }
+
+    fn finish_waiting(&mut self, token: Token, result: i32) {
+        self.readiness.remove(token);
+        self.complete(token, result);
+    }
+
+    /// Gets on with what is due.
+    fn fire(&mut self) {
+        if self.timers.is_empty() && self.ask_at.is_none() {
+            return;
+        }
+        let now = sys::now_ns();
+        while let Some(token) = self.timers.take_due(now) {
+            self.complete(token, -libc::ETIME);
+        }
+        if self.ask_at.is_some_and(|at| at <= now) {
+            // A signal that came just before its call was made is lost: send another.
+            let pool = &self.pool;
+            self.asked.retain(|&token| pool.interrupt(token));
+            self.ask_at = (!self.asked.is_empty()).then(|| now + ASK_AGAIN.as_nanos() as u64);
+        }
+    }
+
+    /// Sets the timer to what comes next. One that is set too early only costs a look.
+    fn arm(&mut self) {
+        let next = [self.timers.next_due(), self.ask_at].into_iter().flatten().min();
+        if let Some(next) = next
+            && self.armed.is_none_or(|armed| next < armed)
+        {
+            let _ = sys::set_timer(self.timer.as_raw_fd(), Some(next));
+            self.armed = Some(next);
+        }
+    }
+
+    /// Hands over at most `completions_max`. Whether something is left is told by the bell (D3).
+    fn deliver(&mut self, completions_max: usize, sink: Sink<'_>) -> usize {
+        let mut done = 0;
+        while done < completions_max {
+            let Some(token) = self.ready.pop_front() else { break };
+            if let Some(outcome) = self.home.slab.slot(token).peek(token) {
+                sink(Completion { token, outcome });
+                done += 1;
+            }
+        }
+        while done < completions_max {
+            let Some(completion) = self.home.next_delivery(&mut self.reader) else { break };
+            if self.place_of(completion.token) == Place::Pool {
+                self.returned += 1;
+                self.set_place(completion.token, Place::Nowhere);
+                self.asked.retain(|&token| token != completion.token);
+            }
+            sink(completion);
+            done += 1;
+        }
+        if done == completions_max && !self.home.inbox.is_empty() {
+            self.home.doorbell.ring();
+        }
+        self.ring_if_ready();
+        done
+    }
+
+    fn ring_if_ready(&self) {
+        if !self.ready.is_empty() || self.reader.has_rest() {
+            self.home.doorbell.ring();
+        }
+    }
+
+    /// Cancels everything that this driver has, for `drain`.
+    fn cancel_everything(&mut self) {
+        for index in 0..self.flights.len() {
+            let Some(token) =
+                self.home.slab.slot(Token::new(index as u32, 0)).current(index as u32)
+            else {
+                continue;
+            };
+            let enqueued = self.enqueued.contains(&token);
+            if !enqueued && self.place_of(token) == Place::Nowhere {
+                continue;
+            }
+            match self.home.slab.slot(token).request_cancel(token) {
+                Cancel::Withdrawn => self.tell(token),
+                Cancel::Ask | Cancel::AskedBefore => {
+                    let _ = self.cancel(token);
+                }
+                Cancel::TooLate | Cancel::Stale => {}
+            }
+        }
+        self.enqueued.clear();
+    }
+}
+
+fn interest_of(events: i16) -> Interest {
+    Interest {
+        readable: events & (libc::POLLIN | libc::POLLRDNORM) != 0,
+        writable: events & (libc::POLLOUT | libc::POLLWRNORM) != 0,
+        priority: events & libc::POLLPRI != 0,
+    }
+}
+
+impl Driver for PollDriver {
+    fn name(&self) -> &'static str {
+        "poll"
+    }
+
+    fn supports(&self, opcode: Opcode) -> bool {
+        matches!(opcode, Opcode::Nop | Opcode::Timeout | Opcode::PollAdd)
+            || syscalls::supports(opcode)
+    }
+
+    fn enqueue(&mut self, token: Token) -> Result<(), Error> {
+        if self.refusing {
+            return Err(ErrorKind::Closed.into());
+        }
+        let prepared = self.prepared(token);
+        if !self.supports(prepared.opcode) || prepared.flags & op_flag::DIRECT != 0 {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        if self.enqueued.len() == self.enqueued.capacity() {
+            // Only withdrawn ops can fill a list with room for each slot.
+            let slab = &self.home.slab;
+            self.enqueued.retain(|&token| slab.slot(token).current(token.index()) == Some(token));
+        }
+        if self.enqueued.len() == self.enqueued.capacity() {
+            return Err(ErrorKind::Busy.into());
+        }
+        self.enqueued.push(token);
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        let before = self.ready.len();
+        self.begin_all()?;
+        self.arm();
+        if self.ready.len() > before {
+            self.ring_if_ready();
+        }
+        Ok(())
+    }
+
+    fn turn(
+        &mut self,
+        timeout: Option<Duration>,
+        completions_max: usize,
+        sink: Sink<'_>,
+    ) -> Result<usize, Error> {
+        self.begin_all()?;
+        self.arm();
+        let pending = !self.ready.is_empty() || self.reader.has_rest();
+        self.look(if pending { Some(Duration::ZERO) } else { timeout })?;
+        self.arm();
+        Ok(self.deliver(completions_max, sink))
+    }
+
+    fn cancel(&mut self, token: Token) -> Result<(), Error> {
+        match self.place_of(token) {
+            Place::Readiness => self.finish_waiting(token, -libc::ECANCELED),
+            Place::Timers => {
+                self.timers.remove(token);
+                self.complete(token, -libc::ECANCELED);
+            }
+            Place::Pool => {
+                if self.pool.interrupt(token) && !self.asked.contains(&token) {
+                    self.asked.push(token);
+                    self.ask_at.get_or_insert(sys::now_ns() + ASK_AGAIN.as_nanos() as u64);
+                    self.arm();
+                }
+            }
+            Place::Nowhere => {}
+        }
+        self.ring_if_ready();
+        Ok(())
+    }
+
+    fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
+        let until = Instant::now() + deadline;
+        let left = || until.saturating_duration_since(Instant::now());
+        self.refusing = true;
+        self.cancel_everything();
+        loop {
+            let pause = left().min(Duration::from_millis(10));
+            let turned = self.turn(Some(pause), usize::MAX, sink);
+            if turned.is_err() || self.in_flight() == 0 || left().is_zero() {
+                break;
+            }
+        }
+        let _ = self.pool.shutdown(left());
+        // What the last threads brought.
+        self.home.doorbell.clear();
+        self.deliver(usize::MAX, sink);
+        Drained { still_in_flight: self.in_flight() }
+    }
+
+    fn poll_fd(&self) -> RawFd {
+        self.readiness.poll_fd()
+    }
+
+    fn in_flight(&self) -> usize {
+        let here = self.ready.len() + self.readiness.waiting() + self.timers.len();
+        let mut there = self.handed - self.returned;
+        if there > 0 {
+            // Forgets those that were withdrawn, but for what no thread has come across.
+            self.pool.queued();
+            there = there.saturating_sub(self.pool.withdrawn());
+        }
+        self.enqueued.len() + here + there as usize
+    }
+
+    fn enters(&self) -> u64 {
+        self.enters
+    }
+}
