@@ -1,0 +1,347 @@
+/** An open file as programs hold it. */
+
+import { EventEmitter } from 'node:events';
+import type { BigIntStats as NodeBigIntStats, Stats as NodeStats } from 'node:fs';
+import { fileClosed, invalidArgValue, systemError } from '../errors.ts';
+import type { Lane } from '../lane.ts';
+import type { OpenFile } from '../open-file.ts';
+import { comesInPieces, readContent, writeContent } from './content.ts';
+import { markMissingMethods } from './not-there.ts';
+import { answer } from './open.ts';
+import { checkAborted, readOptions, readSignal } from './options.ts';
+import type { Cancellable } from './options.ts';
+import { mayAnything } from './path.ts';
+import type { Content, ContentOptions, ReadFileOptions, StatOptions } from './types.ts';
+import * as check from './validate.ts';
+import { readInto, writeFrom } from './vectors.ts';
+
+const EINVAL = -22;
+/** What `read` allocates where it is given no buffer. */
+const DEFAULT_BYTES = 16_384;
+
+/** Which part of a buffer to read or write, and where in the file. */
+export interface RangeOptions extends Cancellable {
+  /** Where in the buffer. Default: 0. */
+  offset?: number | null | undefined;
+  /** How many bytes. Default: to the end of the buffer. */
+  length?: number | null | undefined;
+  /** Where in the file; `null` is the current position. Default: `null`. */
+  position?: number | bigint | null | undefined;
+}
+
+/** What a read gives; it has no prototype. */
+export interface ReadResult<T> {
+  bytesRead: number;
+  buffer: T;
+}
+
+/** What a write gives; it has no prototype. */
+export interface WriteResult<T> {
+  bytesWritten: number;
+  buffer: T;
+}
+
+/**
+ * An open file, in the shape of Node's `FileHandle`.
+ *
+ * `close()` waits for what is under way. A read that waits for a pipe is ended by it.
+ *
+ * @example
+ * ```ts
+ * import { open } from 'wakering/fs';
+ *
+ * await using file = await open('notes.txt', 'a+');
+ * await file.write('one line more\n');
+ * ```
+ */
+export class FileHandle extends EventEmitter {
+  readonly #lane: Lane;
+  readonly #file: OpenFile;
+  #fd: number;
+  /** The handle itself, and each `readFile` or `writeFile` under way: the last one out closes. */
+  #users = 1;
+  #closing: PromiseWithResolvers<void> | undefined;
+
+  /** Made by `open`. */
+  constructor(lane: Lane, file: OpenFile) {
+    super();
+    this.#lane = lane;
+    this.#file = file;
+    this.#fd = file.fd;
+  }
+
+  /** The descriptor, for other interfaces that take one; -1 once the file is closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * Reads into a buffer, at the current position or at a given one.
+   *
+   * @returns How many bytes were read (0 at the end of the file), and the buffer.
+   */
+  read<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    offset?: number | null,
+    length?: number | null,
+    position?: number | bigint | null,
+  ): Promise<ReadResult<T>>;
+  read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: RangeOptions): Promise<ReadResult<T>>;
+  read<T extends NodeJS.ArrayBufferView = NonSharedBuffer>(
+    options?: (RangeOptions & { buffer?: T }) | null,
+  ): Promise<ReadResult<T>>;
+  async read(
+    first?: NodeJS.ArrayBufferView | (RangeOptions & { buffer?: NodeJS.ArrayBufferView }) | null,
+    second?: number | RangeOptions | null,
+    third?: number | null,
+    fourth?: number | bigint | null,
+  ): Promise<ReadResult<NodeJS.ArrayBufferView>> {
+    const file = this.#open('read');
+    const { buffer, range } = readArguments(first, second, third, fourth);
+    const signal = check.abortSignal(range.signal, 'options.signal');
+    const offset = check.integer(range.offset ?? 0, 'offset', 0);
+    const length = (range.length ?? buffer.byteLength - offset) | 0;
+    const position = check.readPosition(range.position, length);
+    if (length === 0) return readResult(0, buffer);
+    if (buffer.byteLength === 0) {
+      throw invalidArgValue('buffer', buffer, 'is empty and cannot be written');
+    }
+    check.readRange(offset, length, buffer.byteLength);
+    const bytes = check.bytesOf(buffer);
+    const call = signal && { signal };
+    const bytesRead = await answer(this.#lane.read(file, bytes, offset, length, position, call));
+    return readResult(bytesRead, buffer);
+  }
+
+  /**
+   * Writes from a buffer or text, at the current position or at a given one.
+   *
+   * It may write less than all: that many bytes are in the result. `writeFile` writes all.
+   */
+  write<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    offset?: number | null,
+    length?: number | null,
+    position?: number | null,
+  ): Promise<WriteResult<T>>;
+  write<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    options?: RangeOptions,
+  ): Promise<WriteResult<T>>;
+  write(
+    data: string,
+    position?: number | null,
+    encoding?: BufferEncoding | null,
+  ): Promise<WriteResult<string>>;
+  async write(
+    data: NodeJS.ArrayBufferView | string,
+    second?: number | RangeOptions | null,
+    third?: number | BufferEncoding | null,
+    fourth?: number | null,
+  ): Promise<WriteResult<NodeJS.ArrayBufferView | string>> {
+    const file = this.#open('write');
+    if (!ArrayBuffer.isView(data)) return this.#writeText(file, data, second, third);
+    if (data.byteLength === 0) return writeResult(0, data);
+    const range = rangeArguments(second, third, fourth);
+    const signal = check.abortSignal(range.signal, 'options.signal');
+    const offset = check.integer(range.offset ?? 0, 'offset', 0);
+    const length = typeof range.length === 'number' ? range.length : data.byteLength - offset;
+    check.writeRange(offset, length, data.byteLength);
+    const position = check.writePosition(range.position);
+    const bytes = check.bytesOf(data);
+    const call = signal && { signal };
+    const written = await answer(this.#lane.write(file, bytes, offset, length, position, call));
+    return writeResult(written, data);
+  }
+
+  async #writeText(
+    file: OpenFile,
+    data: unknown,
+    position: unknown,
+    encoding: unknown,
+  ): Promise<WriteResult<string>> {
+    const text = check.text(data, 'buffer');
+    const bytes = Buffer.from(text, check.textEncoding(text, encoding));
+    const at = check.writePosition(position);
+    if (bytes.length === 0) return writeResult(0, text);
+    const written = await answer(this.#lane.write(file, bytes, 0, bytes.length, at));
+    return writeResult(written, text);
+  }
+
+  /** Reads into many buffers, one after the other. */
+  async readv<T extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: T,
+    position?: number | null,
+    options?: Cancellable,
+  ): Promise<{ bytesRead: number; buffers: T }> {
+    const file = this.#open('readv');
+    check.views(buffers);
+    if (buffers.length === 0) throw systemError(EINVAL, 'read');
+    const at = check.writePosition(position);
+    const work = readInto(this.#lane, file, buffers, at, readSignal(options));
+    return bare({ bytesRead: await answer(work), buffers });
+  }
+
+  /** Writes many buffers, one after the other, all of them. */
+  async writev<T extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: T,
+    position?: number | null,
+    options?: Cancellable,
+  ): Promise<{ bytesWritten: number; buffers: T }> {
+    const file = this.#open('writev');
+    check.views(buffers);
+    const at = check.writePosition(position);
+    const work = writeFrom(this.#lane, file, buffers, at, readSignal(options));
+    return bare({ bytesWritten: await answer(work), buffers });
+  }
+
+  /** Reads from the current position to the end. */
+  readFile(
+    options?: (ReadFileOptions & { encoding?: null | undefined }) | null,
+  ): Promise<NonSharedBuffer>;
+  readFile(
+    options: BufferEncoding | (ReadFileOptions & { encoding: BufferEncoding }),
+  ): Promise<string>;
+  readFile(options?: ReadFileOptions | BufferEncoding | null): Promise<string | NonSharedBuffer>;
+  async readFile(given?: ReadFileOptions | BufferEncoding | null): Promise<string | Buffer> {
+    const file = this.#open('readFile');
+    const options = readOptions(given);
+    return this.#using(() => readContent(this.#lane, file, options));
+  }
+
+  /** Writes all of `data` at the current position; what is behind it stays. */
+  async writeFile(data: Content, given?: ContentOptions | BufferEncoding | null): Promise<void> {
+    const file = this.#open('writeFile');
+    const options = readOptions(given);
+    if (!ArrayBuffer.isView(data) && !comesInPieces(data)) check.text(data, 'data');
+    return this.#using(() => writeContent(this.#lane, file, data, options));
+  }
+
+  /** Like {@link writeFile}: only the flag `a` at opening makes a file append. */
+  async appendFile(
+    data: string | Uint8Array,
+    options?: ContentOptions | BufferEncoding | null,
+  ): Promise<void> {
+    return this.writeFile(data, options);
+  }
+
+  /** What is known of the file. */
+  stat(options?: Cancellable & { bigint?: false | undefined }): Promise<NodeStats>;
+  stat(options: Cancellable & { bigint: true }): Promise<NodeBigIntStats>;
+  stat(options?: StatOptions): Promise<NodeStats | NodeBigIntStats>;
+  async stat(options: StatOptions = {}): Promise<NodeStats | NodeBigIntStats> {
+    const file = this.#open('fstat');
+    const { bigint } = check.object(options, 'options');
+    const call = readSignal(options);
+    checkAborted(call?.signal);
+    return answer(this.#lane.statFile(file, Boolean(bigint), call));
+  }
+
+  /** Waits until content and metadata are on the disk. */
+  async sync(): Promise<void> {
+    const file = this.#open('fsync');
+    mayAnything('fsync');
+    await answer(this.#lane.fsync(file));
+  }
+
+  /** Waits until the content is on the disk. */
+  async datasync(): Promise<void> {
+    const file = this.#open('fdatasync');
+    mayAnything('fdatasync');
+    await answer(this.#lane.fdatasync(file));
+  }
+
+  /** Cuts the file, or fills it with zeros, to `length` bytes. */
+  async truncate(length: number | null = 0): Promise<void> {
+    const file = this.#open('ftruncate');
+    const bytes = Math.max(0, check.integer(length, 'len'));
+    await answer(this.#lane.ftruncate(file, bytes));
+  }
+
+  /**
+   * Closes the file when everything under way on it is over; every later call gives the same.
+   *
+   * A property and no method, so that it can be handed on alone, as Node's can.
+   */
+  readonly close: () => Promise<void> = () => {
+    if (this.#closing !== undefined) return this.#closing.promise;
+    if (this.#fd === -1) return Promise.resolve();
+    this.#closing = Promise.withResolvers();
+    const { promise } = this.#closing;
+    this.#leave();
+    this.emit('close');
+    return promise;
+  };
+
+  /** Closes the file: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The file, if it is open; `operation` is what the error says was tried. */
+  #open(operation: string): OpenFile {
+    if (this.#fd === -1) throw fileClosed(operation);
+    return this.#file;
+  }
+
+  /** Keeps the file open until `work` is over. */
+  async #using<T>(work: () => Promise<T>): Promise<T> {
+    this.#users += 1;
+    try {
+      return await answer(work());
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #leave(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#fd = -1;
+    const closing = this.#closing;
+    answer(this.#lane.close(this.#file)).then(() => closing?.resolve(), closing?.reject);
+  }
+}
+
+markMissingMethods(FileHandle.prototype);
+
+/** Sorts out the forms of `read`. */
+function readArguments(
+  first: unknown,
+  second: number | RangeOptions | null | undefined,
+  third: number | null | undefined,
+  fourth: number | bigint | null | undefined,
+): { buffer: NodeJS.ArrayBufferView; range: RangeOptions } {
+  if (ArrayBuffer.isView(first)) {
+    return { buffer: check.view(first), range: rangeArguments(second, third, fourth) };
+  }
+  if (first === undefined || first === null) {
+    return { buffer: Buffer.alloc(DEFAULT_BYTES), range: {} };
+  }
+  const options = check.object(first, 'options') as RangeOptions & { buffer?: unknown };
+  const { buffer = Buffer.alloc(DEFAULT_BYTES) } = options;
+  return { buffer: check.view(buffer), range: options };
+}
+
+/** Numbers one by one, or an object with them. */
+function rangeArguments(
+  second: number | RangeOptions | null | undefined,
+  third: unknown,
+  fourth: number | bigint | null | undefined,
+): RangeOptions {
+  if (typeof second === 'object' && second !== null) return second;
+  return { offset: second, length: third as number | null | undefined, position: fourth };
+}
+
+/** An object without a prototype, as Node's results are. */
+function bare<T extends object>(fields: T): T {
+  return Object.setPrototypeOf(fields, null) as T;
+}
+
+function readResult<T>(bytesRead: number, buffer: T): ReadResult<T> {
+  return { __proto__: null, bytesRead, buffer } as ReadResult<T>;
+}
+
+function writeResult<T>(bytesWritten: number, buffer: T): WriteResult<T> {
+  return { __proto__: null, bytesWritten, buffer } as WriteResult<T>;
+}

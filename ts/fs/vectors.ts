@@ -1,0 +1,46 @@
+/** Many buffers in one operation: they are gathered into, or scattered from, one piece of memory. */
+
+import type { CallOptions, Lane } from '../lane.ts';
+import type { OpenFile } from '../open-file.ts';
+import { bytesOf } from './validate.ts';
+
+/** The system takes no more buffers at once (its IOV_MAX). */
+const BUFFERS_MAX = 1024;
+
+/** Reads into one buffer after the other, with one operation. */
+export async function readInto(
+  lane: Lane,
+  file: OpenFile,
+  buffers: readonly ArrayBufferView[],
+  position: number | null,
+  call: CallOptions | undefined,
+): Promise<number> {
+  const taken = buffers.slice(0, BUFFERS_MAX).map(bytesOf);
+  const wanted = taken.reduce((sum, bytes) => sum + bytes.length, 0);
+  if (wanted === 0) return 0;
+  const data = await lane.readOwned(file, wanted, position, call);
+  let from = 0;
+  for (const bytes of taken) {
+    if (from >= data.length) break;
+    bytes.set(data.subarray(from, from + bytes.length));
+    from += bytes.length;
+  }
+  return data.length;
+}
+
+/** Writes one buffer after the other, all of them. */
+export async function writeFrom(
+  lane: Lane,
+  file: OpenFile,
+  buffers: readonly ArrayBufferView[],
+  position: number | null,
+  call: CallOptions | undefined,
+): Promise<number> {
+  const data = Buffer.concat(buffers.map(bytesOf));
+  let written = 0;
+  while (written < data.length) {
+    const at = position === null ? null : position + written;
+    written += await lane.write(file, data, written, data.length - written, at, call);
+  }
+  return written;
+}

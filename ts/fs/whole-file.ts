@@ -1,0 +1,51 @@
+/** `readFile`, `writeFile` and `appendFile` of a path: open, all of it, close. */
+
+import type { PathLike } from 'node:fs';
+import type { Lane } from '../lane.ts';
+import { comesInPieces, readContent, thenClose, writeContent } from './content.ts';
+import { FileHandle } from './file-handle.ts';
+import { openChecked } from './open.ts';
+import { openFlags } from './open-flags.ts';
+import { checkAborted, readOptions } from './options.ts';
+import { toPath } from './path.ts';
+import type { Content, ReadFileOptions, WriteFileOptions } from './types.ts';
+import { boolean, fileMode, text } from './validate.ts';
+
+/** Reads a file to its end. */
+export async function readFile(
+  lane: Lane,
+  path: PathLike | FileHandle,
+  given?: ReadFileOptions | BufferEncoding | null,
+): Promise<string | Buffer> {
+  if (path instanceof FileHandle) return path.readFile(given);
+  const options = readOptions(given);
+  const { signal } = options;
+  checkAborted(signal);
+  const checked = toPath(path);
+  const file = await openChecked(lane, checked, openFlags(options.flag || 'r'), 0o666, { signal });
+  return thenClose(lane, file, readContent(lane, file, options, checked));
+}
+
+/** Writes a file; `flag` says what becomes of the content that it has. */
+export async function writeFile(
+  lane: Lane,
+  path: PathLike | FileHandle,
+  data: Content,
+  given?: WriteFileOptions | BufferEncoding | null,
+  flag = 'w',
+): Promise<void> {
+  const options = readOptions(given);
+  const flush = boolean(options.flush ?? false, 'options.flush');
+  const mode = fileMode(options.mode, 0o666);
+  if (!ArrayBuffer.isView(data) && !comesInPieces(data)) text(data, 'data');
+  if (path instanceof FileHandle) return path.writeFile(data, options);
+  const { signal } = options;
+  checkAborted(signal);
+  const flags = openFlags(options.flag || flag);
+  const file = await openChecked(lane, toPath(path), flags, mode, { signal });
+  const work = async (): Promise<void> => {
+    await writeContent(lane, file, data, options);
+    if (flush) await lane.fsync(file);
+  };
+  await thenClose(lane, file, work());
+}
