@@ -289,6 +289,14 @@ impl Slot {
         generation_of(now) == token.generation() && now & STATE_MASK == READY
     }
 
+    /// Whether 5 was made on the op under this token, for whoever carries it out and finds it
+    /// interrupted.
+    pub fn is_cancel_requested(&self, token: Token) -> bool {
+        // Relaxed: the flag is set before anybody is asked to interrupt the op.
+        let now = self.state.load(Ordering::Relaxed);
+        generation_of(now) == token.generation() && now & CANCEL_REQUESTED != 0
+    }
+
     /// Whom to tell, for the loop that completes an op without taking it.
     pub fn waker_ref(&self) -> WakerRef {
         // Relaxed: written before the op was handed on.

@@ -50,6 +50,8 @@ pub(crate) struct Tally {
     /// CQEs for ops that were not in flight.
     pub(crate) stale: u64,
     pub(crate) cancels: CancelOutcomes,
+    /// Everything was asked to end.
+    pub(crate) draining: bool,
     /// A poll of the doorbell is in the ring.
     pub(crate) bell_armed: bool,
     /// The doorbell was heard through the ring and not silenced since.
@@ -72,7 +74,12 @@ impl Tally {
                 .then_some(Completion { token, outcome });
         }
         self.in_flight -= 1;
-        let outcome = Outcome { result: cqe.result, flags: buffer };
+        let mut outcome = Outcome { result: cqe.result, flags: buffer };
+        // A worker thread of the kernel that is stopped in the middle of an op says so like this.
+        let asked = || self.draining || slot.is_cancel_requested(token);
+        if cqe.result == -libc::EINTR && asked() {
+            outcome.result = -libc::ECANCELED;
+        }
         match slot.complete(token, outcome) {
             Completed::Deliver => Some(Completion { token, outcome }),
             Completed::Stale => {
@@ -101,7 +108,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wakering_core::slot::Publish;
+    use wakering_core::slot::{Cancel, Publish};
     use wakering_core::waker::WakerRef;
 
     fn cqe(token: Token, result: i32, flags: u32) -> Cqe {
@@ -132,6 +139,25 @@ mod tests {
         assert_eq!(last.outcome.result, -125);
         assert!(slot.is_ready(token));
         assert_eq!(tally.in_flight, 0);
+    }
+
+    #[test]
+    fn an_op_that_was_interrupted_because_of_a_cancel_was_cancelled() {
+        let home = Home::new(1).unwrap();
+        let mut tally = Tally::default();
+        for asked in [false, true] {
+            let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
+            let slot = home.slab.slot(token);
+            assert_eq!(slot.publish(token), Publish::Go);
+            tally.in_flight += 1;
+            if asked {
+                assert_eq!(slot.request_cancel(token), Cancel::Ask);
+            }
+            let ended = tally.settle(&home, cqe(token, -libc::EINTR, 0)).unwrap();
+            let expected = if asked { -libc::ECANCELED } else { -libc::EINTR };
+            assert_eq!(ended.outcome.result, expected);
+            slot.take(token, |_, _| ()).unwrap();
+        }
     }
 
     #[test]

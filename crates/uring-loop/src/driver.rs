@@ -205,25 +205,18 @@ impl UringDriver {
         }
     }
 
-    /// Room for one entry, by publishing those that are there.
+    /// Room for one entry, by publishing those that are there. An SQ thread takes them when it runs,
+    /// which is waited for: it is a matter of its being scheduled, not of any op's progress.
     fn make_room(&mut self) -> Result<(), Error> {
         self.ring.publish().map_err(Error::Os)?;
-        if self.ring.has_room() {
+        let Self { ring, spin, .. } = self;
+        if ring.has_room() || (ring.is_sqpoll() && spin.until(|| ring.has_room())) {
             return Ok(());
         }
-        if self.ring.is_sqpoll() {
-            let Self { ring, spin, .. } = self;
-            if spin.until(|| ring.has_room()) {
-                return Ok(());
-            }
-            if self.personality == Personality::Worker {
-                self.ring.wait_for_room().map_err(Error::Os)?;
-                if self.ring.has_room() {
-                    return Ok(());
-                }
-            }
+        if ring.is_sqpoll() {
+            ring.wait_for_room().map_err(Error::Os)?;
         }
-        Err(ErrorKind::Busy.into())
+        if ring.has_room() { Ok(()) } else { Err(ErrorKind::Busy.into()) }
     }
 
     /// Cancel requests that found no room before.
@@ -356,6 +349,7 @@ impl Driver for UringDriver {
     fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
         const ASK_AGAIN: Duration = Duration::from_millis(10);
         self.refusing = true;
+        self.tally.draining = true;
         let start = Instant::now();
         let mut asked: Option<Instant> = None;
         while self.in_flight() > 0 {

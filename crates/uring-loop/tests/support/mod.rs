@@ -4,8 +4,8 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wakering_core::abi::Opcode;
 use wakering_core::block::BlockPool;
@@ -169,6 +169,13 @@ pub fn write_to(fd: &OwnedFd, bytes: &[u8]) {
     // SAFETY: `bytes` outlives the call.
     let written = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
     assert_eq!(written, bytes.len() as isize);
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// For files whose tests count what the whole process has: they go one after the other.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Open descriptors of this process.
