@@ -2,6 +2,8 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
 import { at, root, say } from './project.mjs';
 
 const linesMax = 500;
@@ -12,13 +14,13 @@ const linesMax = 500;
  */
 const rules = [
   {
-    line: /(?!)/,
+    line: ofThisMachine(),
     why: 'a path of one machine: build paths from the file, a temporary folder or an option',
   },
   {
-    line: /https?:\/\/(?!github\.com)/,
-    except: /^Cargo\.lock$/,
-    why: 'the host of a package registry: name the package, its client knows the host',
+    line: /https?:\/\/(?!(?:github\.com|rustup\.rs|example\.com|127\.0\.0\.1|localhost|\[::1\])[/:"'`\s)])/,
+    except: /^Cargo\.lock$|^package-lock\.json$|^LICENSE/,
+    why: 'the address of a host: name the package or the page, its client knows the host',
   },
   {
     // `SKIP|TODO` is what a reader of TAP looks for.
@@ -63,12 +65,19 @@ const rules = [
     why: 'only ts/native.ts loads the addon',
   },
   {
-    line: /\benum\s+\w+\s*\{|\bnamespace\s+\w+\s*\{|^\s*private\s+\w/,
+    line: /\benum\s+\w+\s*\{|\bnamespace\s+\w+\s*\{|^\s*private\s+(?!constructor)\w/,
     files: /^(?:ts|__test__)\/.*(?<!\.d)\.ts$/,
     excused: isComment,
     why: 'erasable syntax only: `as const` objects, modules and #private fields',
   },
 ];
+
+/** Where this checkout lies, and the home of who runs it: neither belongs into a file. */
+function ofThisMachine() {
+  const folders = [resolve(root, '..'), homedir()].filter((folder) => folder.length > 1);
+  const escaped = folders.map((folder) => folder.replace(/[^\w/]/g, String.raw`\$&`));
+  return new RegExp(String.raw`(?<![\w.$}-])(?:${escaped.join('|')})/`);
+}
 
 function isComment(line) {
   return /^\s*(?:\/\/|\*|\/\*)/.test(line);
