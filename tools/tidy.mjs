@@ -18,7 +18,7 @@ const rules = [
     why: 'a path of one machine: build paths from the file, a temporary folder or an option',
   },
   {
-    line: /https?:\/\/(?!(?:github\.com|rustup\.rs|example\.com|127\.0\.0\.1|localhost|\[::1\])[/:"'`\s)])/,
+    line: /https?:\/\/(?!(?:github\.com|rustup\.rs|example\.(?:com|org)|127\.0\.0\.1|localhost|\[::1\])(?![\w.-]))/,
     except: /^Cargo\.lock$|^package-lock\.json$|^LICENSE/,
     why: 'the address of a host: name the package or the page, its client knows the host',
   },

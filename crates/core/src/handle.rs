@@ -119,10 +119,12 @@ impl HandleTable {
         self.entries.len() - self.free.len()
     }
 
-    /// The descriptors of all open files, for teardown.
+    /// Empties the table, for teardown: the descriptors that can be closed. One that an op still
+    /// uses is not among them: its number must not come to name another file under that op.
     pub fn drain(&mut self) -> impl Iterator<Item = i32> + '_ {
         self.free.clear();
-        self.entries.drain(..).filter(|entry| entry.open).map(|entry| entry.fd)
+        let idle = self.entries.drain(..).filter(|entry| entry.open && entry.in_flight == 0);
+        idle.map(|entry| entry.fd)
     }
 }
 
