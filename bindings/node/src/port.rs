@@ -203,7 +203,7 @@ impl NativePort {
         resource: Object,
     ) -> Result<Self> {
         crate::image::pin();
-        if memory.len() < port::BYTES || memory.as_ptr().addr() % 8 != 0 {
+        if memory.len() < port::BYTES || !memory.as_ptr().addr().is_multiple_of(8) {
             return Err(Error::new(Status::InvalidArg, "the port's memory is too small"));
         }
         let lane = Lane::new(options.into());
