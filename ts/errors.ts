@@ -168,12 +168,14 @@ export function isDirectoryError(path: PathLike): CodedError {
 class SystemError extends Error {}
 
 /**
- * Gives an error the stack of its caller, `await`s included, as far as `below`.
+ * Gives an error that was made by {@link systemError} or {@link abortError} the stack of its caller,
+ * `await`s included, as far as `below`. Other errors already have the stack of whoever made them.
  *
  * @param below - The function that the program called; it and what it called are left out.
  */
 export function locate<E>(error: E, below: (...args: never[]) => unknown = locate): E {
-  if (error instanceof Error) Error.captureStackTrace(error, below);
+  if (!(error instanceof Error)) return error;
+  if ('syscall' in error || error instanceof AbortError) Error.captureStackTrace(error, below);
   return error;
 }
 

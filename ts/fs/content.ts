@@ -4,6 +4,7 @@ import { locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
+import { answer } from './open.ts';
 import { checkAborted } from './options.ts';
 import type { Path } from './path.ts';
 import type { Content, ContentOptions, ReadFileOptions } from './types.ts';
@@ -35,8 +36,8 @@ export async function readContent(
   const call = { signal };
   checkAborted(signal);
   const [first, stats] = await Promise.all([
-    lane.readOwned(file, FIRST_BYTES, null, call),
-    lane.statFile(file, false, call),
+    answer(lane.readOwned(file, FIRST_BYTES, null, call)),
+    answer(lane.statFile(file, false, call)),
   ]).catch((error: CodedError) => {
     throw withPath(error, path);
   });
@@ -65,7 +66,7 @@ async function readSized(
   while (filled < size) {
     checkAborted(call.signal);
     const length = Math.min(CHUNK_BYTES, size - filled);
-    const bytes = await lane.read(file, whole, filled, length, null, call);
+    const bytes = await answer(lane.read(file, whole, filled, length, null, call));
     if (bytes === 0) break;
     filled += bytes;
   }
@@ -82,7 +83,7 @@ async function readPieces(
   const pieces = [first];
   for (;;) {
     checkAborted(call.signal);
-    const piece = await lane.readOwned(file, FIRST_BYTES, null, call);
+    const piece = await answer(lane.readOwned(file, FIRST_BYTES, null, call));
     if (piece.length === 0) break;
     pieces.push(piece);
   }
@@ -93,7 +94,7 @@ async function readPieces(
 function withPath(error: CodedError, path: Path | undefined): Error {
   const { errno, syscall } = error;
   if (path === undefined || errno === undefined || syscall === undefined) return error;
-  return systemError(errno, syscall, path);
+  return locate(systemError(errno, syscall, path));
 }
 
 function tooLarge(size: number): RangeError {
@@ -137,7 +138,7 @@ async function writeBytes(
   while (written < bytes.length) {
     checkAborted(signal);
     const length = Math.min(CHUNK_BYTES, bytes.length - written);
-    written += await lane.write(file, bytes, written, length, null, { signal });
+    written += await answer(lane.write(file, bytes, written, length, null, { signal }));
   }
 }
 
@@ -155,8 +156,8 @@ export async function thenClose<T>(lane: Lane, file: OpenFile, work: Promise<T>)
   } catch (error) {
     // The file is given up: what closing it says adds nothing to what went wrong before.
     await lane.close(file).catch(() => {});
-    throw locate(error);
+    throw error;
   }
-  await lane.close(file);
+  await answer(lane.close(file));
   return result;
 }

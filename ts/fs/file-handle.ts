@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { BigIntStats as NodeBigIntStats, Stats as NodeStats } from 'node:fs';
-import { fileClosed, invalidArgValue, systemError } from '../errors.ts';
+import { fileClosed, invalidArgValue, locate, systemError } from '../errors.ts';
 import type { Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
 import { comesInPieces, readContent, writeContent } from './content.ts';
@@ -176,10 +176,10 @@ export class FileHandle extends EventEmitter {
   ): Promise<{ bytesRead: number; buffers: T }> {
     const file = this.#open('readv');
     check.views(buffers);
-    if (buffers.length === 0) throw systemError(EINVAL, 'read');
+    if (buffers.length === 0) throw locate(systemError(EINVAL, 'read'));
     const at = check.writePosition(position);
     const work = readInto(this.#lane, file, buffers, at, readSignal(options));
-    return bare({ bytesRead: await answer(work), buffers });
+    return bare({ bytesRead: await work, buffers });
   }
 
   /** Writes many buffers, one after the other, all of them. */
@@ -192,7 +192,7 @@ export class FileHandle extends EventEmitter {
     check.views(buffers);
     const at = check.writePosition(position);
     const work = writeFrom(this.#lane, file, buffers, at, readSignal(options));
-    return bare({ bytesWritten: await answer(work), buffers });
+    return bare({ bytesWritten: await work, buffers });
   }
 
   /** Reads from the current position to the end. */
@@ -234,7 +234,7 @@ export class FileHandle extends EventEmitter {
     const { bigint } = check.object(options, 'options');
     const call = readSignal(options);
     checkAborted(call?.signal);
-    return answer(this.#lane.statFile(file, Boolean(bigint), call));
+    return answer(this.#lane.statFile(file, bigint === true, call));
   }
 
   /** Waits until content and metadata are on the disk. */
@@ -280,7 +280,7 @@ export class FileHandle extends EventEmitter {
 
   /** The file, if it is open; `operation` is what the error says was tried. */
   #open(operation: string): OpenFile {
-    if (this.#fd === -1) throw fileClosed(operation);
+    if (this.#fd === -1) throw locate(fileClosed(operation));
     return this.#file;
   }
 
@@ -288,7 +288,7 @@ export class FileHandle extends EventEmitter {
   async #using<T>(work: () => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
-      return await answer(work());
+      return await work();
     } finally {
       this.#leave();
     }

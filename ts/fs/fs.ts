@@ -55,11 +55,11 @@ function filesOf(lane: Lane): object {
       mayWrite(to);
       await answer(lane.copyFile(from, to, flags, readSignal(options)));
     },
-    async truncate(path, len, options) {
+    async truncate(path, len = 0, options) {
       const call = readSignal(options);
       const file = await openChecked(lane, toPath(path), constants.O_RDWR, 0o666, call);
       const cut = async (): Promise<void> => {
-        await answer(lane.ftruncate(file, Math.max(0, check.integer(len ?? 0, 'len'))));
+        await answer(lane.ftruncate(file, Math.max(0, check.integer(len, 'len'))));
       };
       await thenClose(lane, file, cut());
     },
@@ -78,7 +78,7 @@ function lookupsOf(lane: Lane): object {
     checkAborted(call?.signal);
     const checked = toPath(path);
     mayRead(checked);
-    return answer(lane.statPath(checked, follow, Boolean(options.bigint), call));
+    return answer(lane.statPath(checked, follow, options.bigint === true, call));
   };
   return {
     async stat(path: PathLike, options: StatPathOptions = {}) {

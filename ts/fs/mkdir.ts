@@ -1,7 +1,7 @@
 /** Making folders: one, a whole path of them, or one with a name that nobody else has. */
 
 import { randomInt } from 'node:crypto';
-import { systemError } from '../errors.ts';
+import { locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import { answer } from './open.ts';
@@ -40,17 +40,22 @@ export async function makePath(
       missing.pop();
       isAboveThere = true;
     } else if (outcome === 'exists') {
-      throw systemError(missing.length > 1 ? ENOTDIR : EEXIST, 'mkdir', path);
+      throw located(missing.length > 1 ? ENOTDIR : EEXIST, 'mkdir', path);
     } else if (typeof outcome === 'number') {
-      throw systemError(outcome, 'mkdir', path);
+      throw located(outcome, 'mkdir', path);
     } else {
       const above = folder.slice(0, Math.max(folder.lastIndexOf('/'), 0));
       // Where the folder above is there, or cannot be, what is missing is something else.
-      if (isAboveThere || above === '') throw systemError(ENOENT, 'mkdir', path);
+      if (isAboveThere || above === '') throw located(ENOENT, 'mkdir', path);
       missing.push(above);
     }
   }
   return first === undefined ? undefined : Buffer.from(first, 'latin1').toString();
+}
+
+/** An error about the path that the program named, whichever part of it failed. */
+function located(result: number, syscall: string, path: Path): Error {
+  return locate(systemError(result, syscall, path), located);
 }
 
 /** Whether it was made, was there, lacks the folder above, or cannot be made (then the errno). */
@@ -61,7 +66,7 @@ async function tryMake(
   call: CallOptions | undefined,
 ): Promise<'made' | 'exists' | 'lacks' | number> {
   try {
-    await lane.mkdir(Buffer.from(folder, 'latin1'), mode, call);
+    await answer(lane.mkdir(Buffer.from(folder, 'latin1'), mode, call));
     return 'made';
   } catch (error) {
     const { code, errno } = error as CodedError;
@@ -98,12 +103,12 @@ export async function makeTemporary(
     const letters = Array.from({ length: 6 }, () => LETTERS[randomInt(LETTERS.length)]).join('');
     const path = Buffer.concat([begin, Buffer.from(letters)]);
     try {
-      await lane.mkdir(path, 0o700, call);
+      await answer(lane.mkdir(path, 0o700, call));
       return decode(path, encoding);
     } catch (error) {
       const { errno } = error as CodedError;
       if (errno === undefined) throw error;
-      if (errno !== EEXIST || tries === TRIES_MAX) throw systemError(errno, 'mkdtemp', path);
+      if (errno !== EEXIST || tries === TRIES_MAX) throw located(errno, 'mkdtemp', path);
     }
   }
 }

@@ -96,6 +96,7 @@ export function smallMode(value: unknown): number {
   if (value === undefined || value === null) return 0;
   if (typeof value !== 'number')
     throw plainError('mode must be int32 or null/undefined', TypeError);
+  if (!Number.isFinite(value)) throw plainError('mode is out of range', RangeError);
   const mode = Math.trunc(value);
   if (!(mode >= 0 && mode <= 7)) throw plainError('mode is out of range: >= 0 && <= 7', RangeError);
   return mode;

@@ -2,6 +2,7 @@
 
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
+import { answer } from './open.ts';
 import { bytesOf } from './validate.ts';
 
 /** The system takes no more buffers at once (its IOV_MAX). */
@@ -18,7 +19,7 @@ export async function readInto(
   const taken = buffers.slice(0, BUFFERS_MAX).map(bytesOf);
   const wanted = taken.reduce((sum, bytes) => sum + bytes.length, 0);
   if (wanted === 0) return 0;
-  const data = await lane.readOwned(file, wanted, position, call);
+  const data = await answer(lane.readOwned(file, wanted, position, call));
   let from = 0;
   for (const bytes of taken) {
     if (from >= data.length) break;
@@ -40,7 +41,8 @@ export async function writeFrom(
   let written = 0;
   while (written < data.length) {
     const at = position === null ? null : position + written;
-    written += await lane.write(file, data, written, data.length - written, at, call);
+    const length = data.length - written;
+    written += await answer(lane.write(file, data, written, length, at, call));
   }
   return written;
 }

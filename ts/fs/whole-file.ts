@@ -4,7 +4,7 @@ import type { PathLike } from 'node:fs';
 import type { Lane } from '../lane.ts';
 import { comesInPieces, readContent, thenClose, writeContent } from './content.ts';
 import { FileHandle } from './file-handle.ts';
-import { openChecked } from './open.ts';
+import { answer, openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
 import { checkAborted, readOptions } from './options.ts';
 import { toPath } from './path.ts';
@@ -45,7 +45,7 @@ export async function writeFile(
   const file = await openChecked(lane, toPath(path), flags, mode, { signal });
   const work = async (): Promise<void> => {
     await writeContent(lane, file, data, options);
-    if (flush) await lane.fsync(file);
+    if (flush) await answer(lane.fsync(file));
   };
   await thenClose(lane, file, work());
 }
