@@ -30,6 +30,8 @@ use wakering_core::{Completion, Driver, Error, Home, Token};
 
 mod turn;
 
+const WAITS_FOR_ROOM_MAX: u32 = 16;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waiting {
     ByTheBell,
@@ -87,6 +89,8 @@ pub struct UringDriver {
     spin: Spin,
     inbox_first: bool,
     refusing: bool,
+    /// The bell had rung when this turn silenced it.
+    rang: bool,
     waits: u64,
     ppolls: u64,
 }
@@ -143,6 +147,7 @@ impl UringDriver {
             spin: Spin::new(),
             inbox_first: false,
             refusing: false,
+            rang: false,
             waits: 0,
             ppolls: 0,
             home,
@@ -213,10 +218,14 @@ impl UringDriver {
         if ring.has_room() || (ring.is_sqpoll() && spin.until(|| ring.has_room())) {
             return Ok(());
         }
-        if ring.is_sqpoll() {
+        // More than once, because a signal or work for this thread ends a wait early.
+        for _ in 0..if ring.is_sqpoll() { WAITS_FOR_ROOM_MAX } else { 0 } {
             ring.wait_for_room().map_err(Error::Os)?;
+            if ring.has_room() {
+                return Ok(());
+            }
         }
-        if ring.has_room() { Ok(()) } else { Err(ErrorKind::Busy.into()) }
+        Err(ErrorKind::Busy.into())
     }
 
     /// Cancel requests that found no room before.

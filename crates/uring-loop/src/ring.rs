@@ -239,7 +239,14 @@ impl Ring {
 
     /// Sleeps until the SQ thread has taken something.
     pub(crate) fn wait_for_room(&mut self) -> Result<(), i32> {
-        self.enter(0, 0, EnterFlags::SQ_WAIT, None).map(drop)
+        let mut flags = EnterFlags::SQ_WAIT;
+        if self.uring.submission().need_wakeup() {
+            flags |= EnterFlags::SQ_WAKEUP;
+        }
+        match self.enter(0, 0, flags, None) {
+            Ok(_) | Err(libc::EINTR) => Ok(()),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Lets pending completions come in, without waiting: task work, and what overflowed.

@@ -30,9 +30,10 @@ impl UringDriver {
         sink: Sink<'_>,
     ) -> Result<usize, Error> {
         let may_wait = timeout != Some(Duration::ZERO) && completions_max > 0;
-        let rang = self.enter(may_wait)?;
+        self.rang = false;
+        self.enter(may_wait)?;
         let mut done = self.reap(completions_max, sink)?;
-        if may_wait && done == 0 && !rang {
+        if may_wait && done == 0 && !self.rang {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             done = self.wait_and_reap(deadline, completions_max, sink)?;
         }
@@ -40,27 +41,26 @@ impl UringDriver {
         Ok(done)
     }
 
-    /// Silences the bell where it may have rung (T1, T2) and publishes. Whether it had.
-    fn enter(&mut self, may_wait: bool) -> Result<bool, Error> {
+    /// Silences the bell where it may have rung (T1, T2) and publishes.
+    fn enter(&mut self, may_wait: bool) -> Result<(), Error> {
         let old = self.ring.has_completions() || self.has_inbox() || !self.answers.is_empty();
-        let mut rang = false;
         self.push_late_cancels();
         let news = self.ring.has_news();
         if self.waiting.get() == Waiting::ByTheBell {
             self.ring.mute();
             if old || !news {
-                rang = self.home.doorbell.clear();
+                self.rang = self.home.doorbell.clear();
             }
         } else if may_wait && !old {
             // The call that sleeps publishes too.
-            return Ok(false);
+            return Ok(());
         }
         self.ring.publish().map_err(Error::Os)?;
         if news && self.ring.is_sqpoll() && !old {
             let Self { ring, spin, .. } = self;
             spin.until(|| ring.has_completions());
         }
-        Ok(rang)
+        Ok(())
     }
 
     fn has_inbox(&self) -> bool {
@@ -83,6 +83,9 @@ impl UringDriver {
             done += self.reap_ring(completions_max - done, sink)?;
         } else {
             done += self.reap_ring(completions_max - done, sink)?;
+            done += self.reap_inbox(completions_max - done, sink);
+        }
+        if self.tally.bell_heard {
             done += self.reap_inbox(completions_max - done, sink);
         }
         Ok(done)
@@ -113,7 +116,7 @@ impl UringDriver {
 
     fn reap_inbox(&mut self, completions_max: usize, sink: Sink<'_>) -> usize {
         if self.tally.bell_heard || !self.home.inbox.is_empty() {
-            self.tally.bell_heard = false;
+            self.rang |= std::mem::take(&mut self.tally.bell_heard);
             self.home.doorbell.clear();
         }
         let mut done = 0;
@@ -140,20 +143,18 @@ impl UringDriver {
                 return self.reap(completions_max, sink);
             }
             self.waits += 1;
-            let rang = match self.waiting.get() {
+            match self.waiting.get() {
                 Waiting::ByTheBell => self.sleep_by_the_bell(left),
                 Waiting::InTheRing => self.sleep_in_the_ring(left)?,
-            };
-            let heard = rang || self.tally.bell_heard;
+            }
             let done = self.reap(completions_max, sink)?;
-            if done > 0 || heard || std::mem::take(&mut self.tally.bell_heard) {
+            if done > 0 || self.rang {
                 return Ok(done);
             }
         }
     }
 
-    /// Whether the bell had rung.
-    fn sleep_by_the_bell(&mut self, timeout: Option<Duration>) -> bool {
+    fn sleep_by_the_bell(&mut self, timeout: Option<Duration>) {
         let doorbell = self.home.doorbell.as_raw_fd();
         self.ring.unmute();
         if !self.ring.has_completions() && !self.ring.must_collect() && !self.has_inbox() {
@@ -161,10 +162,10 @@ impl UringDriver {
             wait_readable(&[doorbell], timeout);
         }
         self.ring.mute();
-        self.home.doorbell.clear()
+        self.rang |= self.home.doorbell.clear();
     }
 
-    fn sleep_in_the_ring(&mut self, timeout: Option<Duration>) -> Result<bool, Error> {
+    fn sleep_in_the_ring(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         if !self.tally.bell_armed {
             if !self.ring.has_room() {
                 self.make_room()?;
@@ -172,8 +173,7 @@ impl UringDriver {
             let armed = encode::bell(&mut self.ring, self.home.doorbell.as_raw_fd());
             self.tally.bell_armed = armed.is_ok();
         }
-        self.ring.wait(timeout).map_err(Error::Os)?;
-        Ok(false)
+        self.ring.wait(timeout).map_err(Error::Os)
     }
 
     /// Lets completions ring again and looks once more (T3). How many it handed over.
