@@ -16,11 +16,15 @@ impl Lane {
     /// Begins a Close: at once where nothing is in flight on the handle, else when the last op is
     /// done.
     pub(super) fn begin_close(&mut self, token: Token, d: &OpDescriptor) -> Result<(), Error> {
+        let slot = self.home.slab.slot(token);
+        // SAFETY: just claimed, so Queued, by its owner. Without a descriptor until the last op of
+        // the handle is done: what is taken back before that has nothing to close.
+        unsafe { slot.with_resource(|r| r.prepared = Prepared::new(Opcode::Close)) };
         let entry = self.handles.get(d.handle)?;
         entry.closing = Some(token);
         if entry.in_flight == 0 {
             self.finish_close(token, d.handle);
-        } else if kind_of(entry.fd) == FileKind::Stream {
+        } else if entry.kind == FileKind::Stream {
             self.cancel_handle(d.handle);
         }
         Ok(())
@@ -36,6 +40,7 @@ impl Lane {
             && let Some(token) = entry.closing
         {
             self.finish_close(token, handle);
+            self.closed_late = true;
         }
     }
 
@@ -73,8 +78,9 @@ impl Lane {
     }
 }
 
-/// Whether a descriptor has positions. Asks the kernel's file table only, never a device.
-fn kind_of(fd: i32) -> FileKind {
+/// Whether a descriptor has positions. Asks the kernel's file table only, never a device; but it
+/// waits for a read at the file's own position, so it is asked before there is one.
+pub(super) fn kind_of(fd: i32) -> FileKind {
     // SAFETY: takes numbers, touches no memory of ours.
     match unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) } {
         -1 if Error::last_os() == Error::Os(libc::ESPIPE) => FileKind::Stream,

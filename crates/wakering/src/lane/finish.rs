@@ -18,6 +18,8 @@ struct Finished {
     result: i32,
     flags: u32,
     opened: Option<i32>,
+    /// The descriptor of a close that was taken back before it began.
+    unclosed: Option<i32>,
     statx: Option<[u8; statx::BYTES]>,
     owned: Option<Vec<u8>>,
     taken: Taken,
@@ -65,6 +67,10 @@ impl Lane {
         if let Some(fd) = finished.opened {
             self.keep_or_close(fd, &finished.taken, &mut record);
         }
+        if let Some(fd) = finished.unclosed {
+            // Nobody cancels a close, but a lane that ends takes back what has not begun.
+            record.result = self.close_now(fd);
+        }
         self.metrics.count(opcode, record.result, finished.taken.cancel_requested);
         self.metrics.by_lane[lane as usize] += 1;
         self.count_out(handle);
@@ -81,6 +87,9 @@ impl Lane {
         if !taken.orphaned && !taken.cancel_requested {
             match self.handles.insert(fd) {
                 Ok(handle) => {
+                    if let Some(entry) = self.handles.any(handle) {
+                        entry.kind = super::close::kind_of(fd);
+                    }
                     record.flags |= completion_flag::OPENED;
                     record.handle = handle;
                     return;
@@ -104,6 +113,7 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
         // The kernel's own flags (F_BUFFER and the like) mean nothing beyond the driver.
         flags: taken.outcome.flags & (completion_flag::INLINE | completion_flag::OWNED),
         opened: None,
+        unclosed: None,
         statx: None,
         owned: None,
         taken,
@@ -112,6 +122,9 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
     let inline = finished.flags & completion_flag::INLINE != 0;
     match prepared.opcode {
         Opcode::OpenAt if result >= 0 => finished.opened = Some(result),
+        Opcode::Close if result == -libc::ECANCELED && prepared.fd >= 0 => {
+            finished.unclosed = Some(prepared.fd);
+        }
         Opcode::Read => match resource.owned.take() {
             Some(mut owned) if count <= owned.capacity() => {
                 // SAFETY: the read wrote `count` bytes from the buffer's start on.
