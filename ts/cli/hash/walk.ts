@@ -85,10 +85,12 @@ export function noteFailure(
 }
 
 async function examineRoot(fs: FileSystem, root: Buffer, signal: AbortSignal): Promise<Kind> {
+  signal.throwIfAborted();
   let kind: Kind;
   try {
     kind = await fs.stat(root, { signal });
   } catch (error) {
+    signal.throwIfAborted();
     throw cannotRead(root, error);
   }
   if (kind.isDirectory() || kind.isFile()) return kind;
@@ -167,8 +169,7 @@ const ROOT_HINTS: Readonly<Record<string, string>> = {
   ELOOP: 'its symbolic links lead in a circle',
 };
 
-function cannotRead(root: Buffer, error: unknown): unknown {
-  if (error instanceof Error && error.name === 'AbortError') return error;
+function cannotRead(root: Buffer, error: unknown): CliError {
   const hint = Object.entries(ROOT_HINTS).find(([code]) => hasCode(error, code))?.[1];
   const advice = hint === undefined ? '' : `; ${hint}`;
   return new CliError(`cannot read ${displayPath(root)}: ${describeError(error)}${advice}`);
