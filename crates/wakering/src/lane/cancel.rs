@@ -9,12 +9,22 @@ use wakering_core::policy;
 use wakering_core::slot::Cancel;
 
 impl Lane {
-    /// Asks that the op in `slot` be cancelled. A slot that is free, or not there, is ignored: the
-    /// op is over.
+    /// Asks that the op in `slot` be cancelled. Where the slot is free the op is over: its record
+    /// was on its way when the cancel was written.
     pub(super) fn cancel_slot(&mut self, slot: u32) {
-        match self.home.slab.get(slot).and_then(|found| found.current(slot)) {
-            Some(token) => self.cancel(token),
-            None => self.metrics.malformed += u64::from(self.home.slab.get(slot).is_none()),
+        match self.home.slab.get(slot).map(|found| found.current(slot)) {
+            Some(Some(token)) => self.cancel(token),
+            Some(None) => {
+                self.metrics.cancels += 1;
+                self.metrics.cancels_lost += 1;
+            }
+            None => self.metrics.malformed += 1,
+        }
+    }
+
+    fn cancel_if_there(&mut self, slot: u32) {
+        if let Some(token) = self.home.slab.get(slot).and_then(|found| found.current(slot)) {
+            self.cancel(token);
         }
     }
 
@@ -22,7 +32,7 @@ impl Lane {
     pub(super) fn cancel_handle(&mut self, handle: HandleId) {
         for index in 0..self.sides.len() as u32 {
             if self.sides[index as usize].handle == handle {
-                self.cancel_slot(index);
+                self.cancel_if_there(index);
             }
         }
     }
@@ -30,7 +40,7 @@ impl Lane {
     /// Asks that every op be cancelled, but for closes.
     pub(super) fn cancel_all(&mut self) {
         for index in 0..self.sides.len() as u32 {
-            self.cancel_slot(index);
+            self.cancel_if_there(index);
         }
     }
 
@@ -40,8 +50,10 @@ impl Lane {
             // Once begun, a close happens: a descriptor that is half closed helps nobody.
             return;
         }
-        self.metrics.cancels += 1;
-        match self.home.slab.slot(token).request_cancel(token) {
+        let cancel = self.home.slab.slot(token).request_cancel(token);
+        // Each op that is asked for is counted once here and once by what becomes of it.
+        self.metrics.cancels += u64::from(!matches!(cancel, Cancel::AskedBefore | Cancel::Stale));
+        match cancel {
             Cancel::Withdrawn => {
                 self.metrics.withdrawn += 1;
                 self.answered.push_back(token);

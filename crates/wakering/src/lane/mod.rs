@@ -72,6 +72,8 @@ pub struct Lane {
     metrics: Metrics,
     keeping_alive: u32,
     alone: bool,
+    /// Whether this turn enqueued the close that waited for the last op of its handle.
+    closed_late: bool,
     closed: bool,
     config: Config,
     capabilities: Capabilities,
@@ -104,6 +106,7 @@ impl Lane {
             metrics: Metrics::default(),
             keeping_alive: 0,
             alone: false,
+            closed_late: false,
             closed: false,
             config,
             capabilities,
@@ -311,6 +314,11 @@ impl Lane {
         self.batch = batch;
         // Finishing may have answered others: the close that waited for the last op of its handle.
         done += self.finish_answered(records_max - done, sink);
+        if std::mem::take(&mut self.closed_late) {
+            // The caller may have no reason to turn again before the close is done.
+            self.engine.driver().publish()?;
+            self.publish_to_pool();
+        }
         turned.map(|_| done)
     }
 
@@ -363,8 +371,10 @@ impl Lane {
         self.engine.driver().enters()
     }
 
-    /// Which driver, and what it can do.
-    pub fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+    /// Which driver, why, and what it can do: looked for now, which takes about a millisecond.
+    pub fn capabilities(&self) -> Capabilities {
+        let mut found = self.capabilities.clone();
+        found.features.extend(self.engine.features());
+        found
     }
 }

@@ -110,8 +110,14 @@ impl Preparation<'_> {
 
     /// The open file of a handle, counted in. Whether a read that cannot block has a chance.
     fn file(&mut self, id: HandleId, resource: &mut Resource) -> Result<bool, Error> {
-        let offset = resource.prepared.offset;
+        let Prepared { opcode, offset, .. } = resource.prepared;
         let entry = self.handles.get(id)?;
+        let moves_data =
+            matches!(opcode, Opcode::Read | Opcode::Readv | Opcode::Write | Opcode::Writev);
+        if moves_data && offset != POSITION_CURRENT && entry.kind == FileKind::Stream {
+            // What pread(2) says. A ring would ignore the position and take the bytes.
+            return Err(Error::Os(libc::ESPIPE));
+        }
         resource.prepared.fd = entry.fd;
         resource.prepared.fixed_file = entry.fixed_file;
         entry.in_flight += 1;
