@@ -66,14 +66,14 @@ pub struct MetricsObject {
 
 pub(crate) fn capabilities(lane: &Lane) -> CapabilitiesObject {
     let found = lane.capabilities();
-    let features = found.features.iter().map(|feature| FeatureObject {
-        name: feature.name.clone(),
+    let features = found.features.into_iter().map(|feature| FeatureObject {
+        name: feature.name,
         available: feature.available,
-        reason: feature.reason.clone(),
+        reason: feature.reason,
     });
     CapabilitiesObject {
         driver: found.driver.to_string(),
-        reason: found.reason.clone(),
+        reason: found.reason,
         features: features.collect(),
     }
 }

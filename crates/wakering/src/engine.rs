@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wakering_core::{Driver, Error, Home};
 use wakering_poll_loop::{BlockingPool, PollConfig, PollDriver};
-use wakering_uring_loop::{Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
+use wakering_uring_loop::{Feature, Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
 
 /// A driver: one of the two that talk to a kernel.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Engine {
             DriverChoice::Poll => None,
             DriverChoice::Auto | DriverChoice::Uring => match open_ring(config, home) {
                 Ok(ring) => {
-                    let capabilities = ring_capabilities(&ring, config.driver);
+                    let capabilities = ring_capabilities(config.driver);
                     return Ok((Self::Uring(Box::new(ring)), capabilities));
                 }
                 Err(refused) if config.driver == DriverChoice::Uring => {
@@ -88,6 +88,18 @@ impl Engine {
         }
     }
 
+    /// What the ring's kernel has or has not: asked of it now, which takes about a millisecond and
+    /// starts an SQ thread for it. Empty without a ring.
+    pub(crate) fn features(&self) -> Vec<FeatureReport> {
+        let Self::Uring(ring) = self else { return Vec::new() };
+        let report = |feature: Feature| FeatureReport {
+            name: feature.name.to_string(),
+            available: feature.available,
+            reason: feature.reason,
+        };
+        ring.features().into_iter().map(report).collect()
+    }
+
     pub(crate) const fn is_ring(&self) -> bool {
         matches!(self, Self::Uring(_))
     }
@@ -99,21 +111,13 @@ fn open_ring(config: &Config, home: &Arc<Home>) -> Result<UringDriver, Refused> 
     UringDriver::new(config, home.clone())
 }
 
-fn ring_capabilities(ring: &UringDriver, choice: DriverChoice) -> Capabilities {
-    let features = ring
-        .features()
-        .iter()
-        .map(|feature| FeatureReport {
-            name: feature.name.to_string(),
-            available: feature.available,
-            reason: feature.reason.clone(),
-        })
-        .collect();
+/// Its features are looked for when somebody asks.
+fn ring_capabilities(choice: DriverChoice) -> Capabilities {
     let reason = match choice {
         DriverChoice::Uring => "io_uring was asked for, and the kernel allows it",
         _ => "the kernel allows io_uring",
     };
-    Capabilities { driver: "uring", reason: reason.to_string(), features }
+    Capabilities { driver: "uring", reason: reason.to_string(), features: Vec::new() }
 }
 
 /// The kernel threads of this process that lanes share, by CPU. Process-wide, because the kernel
