@@ -22,7 +22,7 @@ import {
   Port as Areas,
   SLOT_NONE,
 } from './generated/abi.ts';
-import { systemError } from './errors.ts';
+import { locate, systemError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 import type { Native, NativeCapabilities, NativeMetrics, NativeOptions, NativePort } from './native.ts';
 import type { Request } from './request.ts';
@@ -76,6 +76,8 @@ export class Port {
   #scheduled = false;
   #budget = TURN_RECORDS_MAX;
   #closing: Promise<number> | undefined;
+  /** The counters as they were at the end. */
+  #final: NativeMetrics | undefined;
   #broken: Error | undefined;
   #whenIdle: (() => void) | undefined;
 
@@ -313,6 +315,7 @@ export class Port {
     }
     for (const request of this.#pending) request?.cancel(this);
     if (this.inFlight > 0 && this.#broken === undefined) await this.#idle();
+    this.#final = this.#native.metrics();
     const stuck = this.#native.close();
     this.#break(systemError(ErrorKind.Closed, 'wakering'));
     return stuck;
@@ -329,13 +332,20 @@ export class Port {
     });
   }
 
+  /** @throws Error where closing has begun. */
+  checkOpen(): void {
+    if (this.#closing === undefined) return;
+    throw locate(systemError(ErrorKind.Closed, 'wakering'));
+  }
+
   /** Which driver, why, and what it can do. */
   capabilities(): NativeCapabilities {
+    this.checkOpen();
     return this.#native.capabilities();
   }
 
-  /** The native counters. */
+  /** The native counters; the last ones where the port is closed. */
   metrics(): NativeMetrics {
-    return this.#native.metrics();
+    return this.#final ?? this.#native.metrics();
   }
 }

@@ -66,7 +66,8 @@ export class Runtime implements AsyncDisposable {
   /**
    * Memory that reads and writes reach without a copy, up to 65,536 bytes.
    *
-   * @throws RangeError for a size out of range; Error where all of it is lent.
+   * @throws RangeError for a size out of range; Error where all of it is lent, or the runtime is
+   * closed.
    * @example
    * ```ts
    * import { Runtime } from 'wakering';
@@ -79,15 +80,20 @@ export class Runtime implements AsyncDisposable {
    * ```
    */
   lease(bytes: number): Lease {
+    this.#port.checkOpen();
     return this.#buffers.lease(bytes);
   }
 
-  /** Which driver carries the operations, why, and what it can do. */
+  /**
+   * Which driver carries the operations, why, and what it can do. Looking takes a millisecond.
+   *
+   * @throws Error with the code `ERR_WAKERING_CLOSED` where the runtime is closed.
+   */
   capabilities(): Capabilities {
     return capabilitiesOf(this.#port);
   }
 
-  /** What it has done and is doing. */
+  /** What it has done and is doing; the final counts once it is closed. */
   metrics(): Metrics {
     return metricsOf(this.#port);
   }
