@@ -177,7 +177,10 @@ export class Buffers {
       return;
     }
     if (slabs.length === SLABS_MAX) return;
-    const slab = this.#add(Buffer.from(createMemory(SLAB_BYTES)), small ? SMALL_BYTES : LARGE_BYTES);
+    const slab = this.#add(
+      Buffer.from(createMemory(SLAB_BYTES)),
+      small ? SMALL_BYTES : LARGE_BYTES,
+    );
     place.slab = slab;
     place.offset = slab.take();
   }

@@ -153,7 +153,7 @@ export function accessDenied(message: string, permission?: string, resource?: st
 /** `rm` of a folder without `recursive`: the one error here whose errno is positive, as in Node. */
 export function isDirectoryError(path: PathLike): CodedError {
   const shown = pathText(path);
-  const info = { code: 'EISDIR', message: 'is a directory', path: shown, syscall: 'rm', errno: 21 };
+  const info = { code: 'EISDIR', message: 'is a directory', path, syscall: 'rm', errno: 21 };
   const message = `Path is a directory: rm returned EISDIR (is a directory) ${shown}`;
   const named = Object.defineProperty(new SystemError(message), 'name', {
     value: 'SystemError',

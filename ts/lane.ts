@@ -150,11 +150,7 @@ export class Lane {
   }
 
   /** Metadata of an open file. */
-  statFile(
-    file: OpenFile,
-    bigint: boolean,
-    options?: CallOptions,
-  ): Promise<Stats | BigIntStats> {
+  statFile(file: OpenFile, bigint: boolean, options?: CallOptions): Promise<Stats | BigIntStats> {
     return this.run(new StatFileRequest(file, bigint), options);
   }
 
@@ -205,12 +201,7 @@ export class Lane {
   }
 
   /** Copies a file's content and mode; `flags` are `fs.constants.COPYFILE_*`. */
-  copyFile(
-    path: PathLike,
-    dest: PathLike,
-    flags: number,
-    options?: CallOptions,
-  ): Promise<number> {
+  copyFile(path: PathLike, dest: PathLike, flags: number, options?: CallOptions): Promise<number> {
     const call = { opcode: Opcode.CopyFile, syscall: 'copyfile', path, dest, opFlags: flags };
     return this.#path(call, options);
   }

@@ -56,7 +56,10 @@ export interface Metrics {
   readonly yields: number;
   /** Bytes that reads brought and writes took. */
   readonly bytes: { readonly read: number; readonly written: number };
-  /** Cancels: asked for, that ended the operation, that came too late, of what had not started. */
+  /**
+   * Cancels: asked for, that ended the operation, that came too late, of what had not started. The
+   * first is the sum of the others, and of operations whose cancel was asked for and is not over.
+   */
   readonly cancels: {
     readonly asked: number;
     readonly won: number;
@@ -96,10 +99,10 @@ export function metricsOf(port: Port): Metrics {
     yields: port.counters.yields,
     bytes: { read: native.bytesRead, written: native.bytesWritten },
     cancels: {
-      asked: native.cancels,
+      asked: native.cancels + port.counters.withdrawn,
       won: native.cancelsWon,
       lost: native.cancelsLost,
-      withdrawn: native.withdrawn,
+      withdrawn: native.withdrawn + port.counters.withdrawn,
     },
     busy: native.busy,
     orphansClosed: native.orphansClosed,

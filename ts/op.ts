@@ -69,7 +69,8 @@ export class Op<T> implements PromiseLike<T>, AsyncDisposable {
       op.#resolvers?.resolve(value);
     };
     reject = <T>(op: Op<T>, reason: unknown): void => {
-      op.#state = (reason as { code?: unknown } | null)?.code === 'ABORT_ERR' ? 'cancelled' : 'rejected';
+      op.#state =
+        (reason as { code?: unknown } | null)?.code === 'ABORT_ERR' ? 'cancelled' : 'rejected';
       op.#answer = reason;
       if (op.#resolvers !== undefined) op.#resolvers.reject(reason);
       // Nobody looks yet: a promise that is rejected now reports it, unless somebody comes in time.

@@ -86,7 +86,11 @@ function checkKeys(name: string, value: object, known: ReadonlySet<string>): voi
   }
   for (const key of Object.keys(value)) {
     if (!known.has(key)) {
-      throw invalidArgValue(`${name}.${key}`, key, `is no option; there are ${[...known].join(', ')}`);
+      throw invalidArgValue(
+        `${name}.${key}`,
+        key,
+        `is no option; there are ${[...known].join(', ')}`,
+      );
     }
   }
 }

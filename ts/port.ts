@@ -24,7 +24,13 @@ import {
 } from './generated/abi.ts';
 import { locate, systemError } from './errors.ts';
 import { Fifo } from './fifo.ts';
-import type { Native, NativeCapabilities, NativeMetrics, NativeOptions, NativePort } from './native.ts';
+import type {
+  Native,
+  NativeCapabilities,
+  NativeMetrics,
+  NativeOptions,
+  NativePort,
+} from './native.ts';
 import type { Request } from './request.ts';
 import { createMemory } from './wasm-memory.ts';
 
@@ -47,6 +53,8 @@ export interface PortCounters {
   wakes: number;
   yields: number;
   waitedForSlot: number;
+  /** Operations that were taken back while they waited. */
+  withdrawn: number;
 }
 
 /** See the module's text. */
@@ -62,7 +70,13 @@ export class Port {
   /** The memory: the port's areas, and room for the first slabs behind them. */
   readonly memory: ArrayBuffer;
   /** What happened on this side. */
-  readonly counters: PortCounters = { flushes: 0, wakes: 0, yields: 0, waitedForSlot: 0 };
+  readonly counters: PortCounters = {
+    flushes: 0,
+    wakes: 0,
+    yields: 0,
+    waitedForSlot: 0,
+    withdrawn: 0,
+  };
   /** Whether operations keep the process alive. */
   keepsAlive = true;
 
@@ -142,12 +156,12 @@ export class Port {
     this.#schedule();
   }
 
-  /** Makes sure that a descriptor and `bytes` of the arena fit; flushes where they do not. */
+  /**
+   * Makes sure that a descriptor and `bytes` of the arena fit; flushes where they do not. `bytes`
+   * is at most two paths: they fit an empty arena.
+   */
   room(bytes: number): void {
-    while (
-      this.#count === Areas.DESCRIPTORS_MAX ||
-      this.#arenaTop + bytes > (bytes > Areas.ARENA_BYTES ? Infinity : Areas.ARENA_BYTES)
-    ) {
+    while (this.#count === Areas.DESCRIPTORS_MAX || this.#arenaTop + bytes > Areas.ARENA_BYTES) {
       this.#exchange();
     }
   }
@@ -194,7 +208,9 @@ export class Port {
 
   /** Takes back an operation that waits for a slot. Whether it did. */
   withdraw<T>(request: Request<T>): boolean {
-    return this.#waiting.remove(request as unknown as AnyRequest);
+    const there = this.#waiting.remove(request as unknown as AnyRequest);
+    this.counters.withdrawn += Number(there);
+    return there;
   }
 
   /** Puts an operation that found a table full back in line. Not where nothing else is under way. */

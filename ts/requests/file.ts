@@ -1,41 +1,25 @@
 /** Requests on an open file, and the one that opens it. */
 
-import { systemError } from '../errors.ts';
+import { abortError, systemError } from '../errors.ts';
 import type { PathLike } from 'node:fs';
 import { Completion, CompletionFlag, Descriptor, Opcode } from '../generated/abi.ts';
 import type { OpenFile } from '../open-file.ts';
 import type { Port } from '../port.ts';
 import { Request } from '../request.ts';
 import { putFile, putPosition } from './data.ts';
-import { type PathBytes, pathBound, pathBytes, putPaths } from './path.ts';
+import { NameRequest } from './path.ts';
 
 /** Opens a file. Cancelled after it succeeded, it closes what it opened. */
-export class OpenRequest extends Request<OpenFile> {
-  readonly #path: PathLike;
-  readonly #bytes: PathBytes;
-  readonly #flags: number;
-  readonly #mode: number;
-
+export class OpenRequest extends NameRequest<OpenFile> {
   constructor(path: PathLike, flags: number, mode: number) {
-    super();
-    this.#path = path;
-    this.#bytes = pathBytes(path);
-    this.#flags = flags;
-    this.#mode = mode;
-  }
-
-  encode(port: Port, slot: number): void {
-    port.room(pathBound(this.#bytes));
-    const at = putPaths(port, slot, Opcode.OpenAt, this.#bytes);
-    port.words[at + Descriptor.OP_FLAGS] = this.#flags;
-    port.words[at + Descriptor.ARGS + 4] = this.#mode;
+    super({ opcode: Opcode.OpenAt, syscall: 'open', path, opFlags: flags, mode });
   }
 
   value(port: Port, result: number, flags: number, at: number): OpenFile {
     const file = opened(port, result, at);
     if (this.cancelled) {
       this.undo(port, flags, at);
-      throw systemError(-125, 'open', this.#path);
+      throw abortError(this.signal);
     }
     return file;
   }
@@ -45,10 +29,6 @@ export class OpenRequest extends Request<OpenFile> {
     const close = new CloseRequest(opened(port, -1, at));
     close.sink = { resolve() {}, reject() {} };
     port.start(close);
-  }
-
-  failure(result: number): Error {
-    return systemError(result, 'open', this.#path);
   }
 }
 

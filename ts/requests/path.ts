@@ -1,6 +1,7 @@
 /** Requests on names: one path or two, and whatever the system calls them. */
 
 import type { PathLike } from 'node:fs';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { systemError } from '../errors.ts';
 import { decodeBigIntStats, decodeStats, type BigIntStats, type Stats } from '../fs/stats.ts';
@@ -13,7 +14,7 @@ import { putFile } from './data.ts';
 /** A path as it goes into the arena. */
 export type PathBytes = string | Uint8Array;
 
-const ENAMETOOLONG = -36;
+const ENAMETOOLONG = -constants.errno.ENAMETOOLONG;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_ALL = 0xfff;
 
@@ -77,7 +78,8 @@ export abstract class NameRequest<T> extends Request<T> {
     const first = this.#first;
     const second = this.#second;
     const bytes = pathBound(first) + (second === undefined ? 0 : pathBound(second));
-    // What cannot fit an empty arena is longer than any path.
+    // Three bytes a character at the most: what is more is longer than any path, and might not fit
+    // the arena. The exact length is the addon's to judge.
     if (bytes > 6 * PATH_BYTES_MAX) throw this.failure(ENAMETOOLONG);
     port.room(bytes);
     const at = putPaths(port, slot, opcode, first, second);
