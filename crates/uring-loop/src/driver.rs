@@ -385,7 +385,9 @@ impl Driver for UringDriver {
             }
             self.waiting.set(Waiting::ByTheBell);
             // What came before was not announced.
-            self.home.doorbell.ring();
+            if self.ring.has_anything() || self.has_more() {
+                self.home.doorbell.ring();
+            }
         }
         doorbell
     }

@@ -304,9 +304,18 @@ impl Ring {
         overflown || pending
     }
 
+    /// Whether completions lie in the queue, or would after a call.
+    pub(crate) fn has_anything(&self) -> bool {
+        // SAFETY: no other view of the queue exists: this method is not called by those that hold
+        // one, and R1 leaves nobody else.
+        let queue = unsafe { self.uring.submission_shared() };
+        queue.cq_overflow() || queue.taskrun() || self.has_completions()
+    }
+
     /// Whether completions lie in the queue.
-    pub(crate) fn has_completions(&mut self) -> bool {
-        !self.uring.completion().is_empty()
+    pub(crate) fn has_completions(&self) -> bool {
+        // SAFETY: as above.
+        !unsafe { self.uring.completion_shared() }.is_empty()
     }
 
     /// Hands completions to `each` until it says that it is enough, or there are no more. Returns

@@ -52,10 +52,12 @@ pub(crate) fn a_cancelled_read_takes_no_byte<D: Driver>(lane: &mut Lane<D>) {
             write_now(into, &[round as u8]);
         }
         let _ = lane.cancel(token);
+        // In a third of the rounds the byte comes only after the answer.
+        let early = (first == 2).then(|| lane.finish(token));
         if first != 0 {
             write_now(into, &[round as u8]);
         }
-        match lane.finish(token).result {
+        match early.unwrap_or_else(|| lane.finish(token)).result {
             1 => seen.push(buffer[0]),
             result => {
                 assert_eq!(result, -libc::ECANCELED);

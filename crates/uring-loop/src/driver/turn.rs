@@ -43,7 +43,7 @@ impl UringDriver {
 
     /// Silences the bell where it may have rung (T1, T2) and publishes.
     fn enter(&mut self, may_wait: bool) -> Result<(), Error> {
-        let old = self.ring.has_completions() || self.has_inbox() || !self.answers.is_empty();
+        let old = self.ring.has_completions() || self.has_more();
         self.push_late_cancels();
         let news = self.ring.has_news();
         if self.waiting.get() == Waiting::ByTheBell {
@@ -61,6 +61,11 @@ impl UringDriver {
             spin.until(|| ring.has_completions());
         }
         Ok(())
+    }
+
+    /// Whether something is there that does not come through the ring.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_inbox() || !self.answers.is_empty()
     }
 
     fn has_inbox(&self) -> bool {
@@ -157,7 +162,7 @@ impl UringDriver {
     fn sleep_by_the_bell(&mut self, timeout: Option<Duration>) {
         let doorbell = self.home.doorbell.as_raw_fd();
         self.ring.unmute();
-        if !self.ring.has_completions() && !self.ring.must_collect() && !self.has_inbox() {
+        if !self.ring.has_anything() && !self.has_more() {
             self.ppolls += 1;
             wait_readable(&[doorbell], timeout);
         }
@@ -184,17 +189,17 @@ impl UringDriver {
         let mut done = 0;
         loop {
             self.ring.unmute();
-            let left_in_ring = self.ring.has_completions() || self.ring.must_collect();
-            if done < completions_max && left_in_ring {
-                let more = self.reap_ring(completions_max - done, sink)?;
-                done += more;
-                if more > 0 {
-                    continue;
-                }
-            } else if left_in_ring || self.has_inbox() || !self.answers.is_empty() {
-                self.home.doorbell.ring();
+            if !self.ring.has_anything() && !self.has_more() {
+                return Ok(done);
             }
-            return Ok(done);
+            let more = self.reap(completions_max - done, sink)?;
+            done += more;
+            if more == 0 {
+                if self.ring.has_anything() || self.has_more() {
+                    self.home.doorbell.ring();
+                }
+                return Ok(done);
+            }
         }
     }
 }
