@@ -4,11 +4,11 @@
 mod conformance;
 
 use std::sync::Arc;
-use wakering_core::Home;
+use wakering_core::{Error, Home};
 use wakering_poll_loop::{PollConfig, PollDriver};
 
-fn make(home: Arc<Home>) -> PollDriver {
-    PollDriver::new(PollConfig::default(), home).expect("descriptors for a driver")
+fn make(home: Arc<Home>) -> Result<PollDriver, Error> {
+    PollDriver::new(PollConfig::default(), home)
 }
 
 conformance::suite!(make);

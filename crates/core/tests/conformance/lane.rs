@@ -126,15 +126,20 @@ pub(crate) struct Lane<D> {
 }
 
 impl<D: Driver> Lane<D> {
-    pub(crate) fn new(name: &str, make: impl FnOnce(Arc<Home>) -> D) -> Self {
+    /// A lane in a folder of its own, or a printed reason why there is no such driver here.
+    #[expect(clippy::print_stderr, reason = "what is skipped is printed with its reason")]
+    pub(crate) fn new<E: std::fmt::Display>(
+        name: &str,
+        make: impl FnOnce(Arc<Home>) -> Result<D, E>,
+    ) -> Option<Self> {
         let home = Arc::new(Home::new(SLOTS).expect("an eventfd"));
         let free = FreeList::new(&home.slab);
+        let driver = make(home.clone()).inspect_err(|reason| eprintln!("SKIP: {reason}")).ok()?;
         let folder = std::env::temp_dir().join(format!("wakering-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).expect("a folder for the test");
-        let driver = make(home.clone());
         let blocks = BlockPool::new(8);
-        Self { home, driver, folder, free, blocks, answers: Vec::new() }
+        Some(Self { home, driver, folder, free, blocks, answers: Vec::new() })
     }
 
     /// Whether to skip a test that needs `opcode`; says so.

@@ -5,7 +5,7 @@
 //! ```ignore
 //! #[path = "../../core/tests/conformance/mod.rs"]
 //! mod conformance;
-//! conformance::suite!(make);   // fn make(home: Arc<Home>) -> impl Driver
+//! conformance::suite!(make);   // fn make(home: Arc<Home>) -> Result<D, impl Display>
 //! ```
 //!
 //! and gets one `#[test]` per behaviour. What a driver cannot do is skipped with a printed reason:
@@ -45,12 +45,11 @@ macro_rules! suite {
             ];
             streams: [
                 a_read_waits_for_bytes,
-                reads_of_one_pipe_are_served_in_order,
+                reads_of_one_pipe_share_its_bytes,
                 a_write_waits_for_room,
                 ends_are_told_apart,
                 a_fifo_is_a_stream_too,
                 status_flags_stay_as_they_were,
-                a_file_set_not_to_block_does_not_wait,
                 tells_which_events_are_ready
             ];
             timers: [
@@ -77,7 +76,9 @@ macro_rules! suite {
         $($(
             #[test]
             fn $name() {
-                let mut lane = conformance::lane::Lane::new(stringify!($name), $make);
+                let Some(mut lane) = conformance::lane::Lane::new(stringify!($name), $make) else {
+                    return;
+                };
                 conformance::$group::$name(&mut lane);
                 lane.end();
             }
