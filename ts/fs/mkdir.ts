@@ -36,7 +36,10 @@ export async function makePath(
     const folder = missing.at(-1) as string;
     const outcome = await tryMake(lane, folder, mode, call);
     if (outcome === 'made') first ??= folder;
-    if (outcome === 'made' || (outcome === 'exists' && (await isFolder(lane, folder, call)))) {
+    if (
+      outcome === 'made' ||
+      (outcome === 'exists' && (await isFolder(lane, folder, path, call)))
+    ) {
       missing.pop();
       isAboveThere = true;
     } else if (outcome === 'exists') {
@@ -79,11 +82,16 @@ async function tryMake(
 async function isFolder(
   lane: Lane,
   folder: string,
+  path: Path,
   call: CallOptions | undefined,
 ): Promise<boolean> {
-  return (
-    await answer(lane.statPath(Buffer.from(folder, 'latin1'), true, false, call))
-  ).isDirectory();
+  try {
+    const bytes = Buffer.from(folder, 'latin1');
+    return (await answer(lane.statPath(bytes, true, false, call))).isDirectory();
+  } catch (error) {
+    const { errno } = error as CodedError;
+    throw errno === undefined ? error : located(errno, 'mkdir', path);
+  }
 }
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';

@@ -65,7 +65,11 @@ export async function readdir(
         for (const entry of entries) {
           found.push(
             withFileTypes
-              ? new Dirent(nameIn(entry.name, encoding), entry.kind, parentOf(root, folder))
+              ? new Dirent(
+                  nameIn(entry.name, encoding),
+                  entry.kind,
+                  parentOf(root, folder, encoding),
+                )
               : nameIn(below(folder, entry), encoding),
           );
         }
@@ -129,11 +133,12 @@ function isAscii(text: string): boolean {
   return !/[^\x00-\x7f]/.test(text);
 }
 
-/** The root as it was given, and folders below it with their path put in order. */
-function parentOf(root: Path, folder: Folder): Path {
+/** The root as it was given; folders below it joined to it, as bytes where names come as bytes. */
+function parentOf(root: Path, folder: Folder, encoding: string | null | undefined): Path {
   if (folder.below === undefined) return root;
   const name = Buffer.from(folder.below, 'latin1');
-  return typeof root === 'string' ? path.join(root, name.toString()) : joined(root, name);
+  if (typeof root !== 'string' || encoding === 'buffer') return joined(root, name);
+  return path.join(root, name.toString());
 }
 
 async function kindOf(lane: Lane, path: Path, call: CallOptions | undefined): Promise<number> {
