@@ -24,8 +24,16 @@ type Callable = {
 
 /** An operation of the default runtime. */
 function bound<Name extends NonNullable<Callable[keyof Fs]>>(name: Name): Fs[Name] {
-  const call = (...args: unknown[]): unknown =>
-    (defaultRuntime().fs[name] as (...args: unknown[]) => unknown)(...args);
+  const call = (...args: unknown[]): unknown => {
+    let fs: Fs;
+    try {
+      ({ fs } = defaultRuntime());
+    } catch (error) {
+      // Where nothing can run, each operation fails as operations do.
+      return Promise.reject(error);
+    }
+    return (fs[name] as (...args: unknown[]) => unknown)(...args);
+  };
   return Object.defineProperty(call, 'name', { value: name }) as unknown as Fs[Name];
 }
 
