@@ -17,6 +17,8 @@ import type { Port } from './port.ts';
 
 const ECANCELED = -constants.errno.ECANCELED;
 const EINTR = -constants.errno.EINTR;
+/** Results of an operation that did nothing: it was ended, or found no place to begin. */
+const NOT_DONE: ReadonlySet<number> = new Set([ECANCELED, EINTR, ErrorKind.Busy]);
 
 /** Where the answer goes: a promise's functions, or an Op. */
 export interface Sink<T> {
@@ -90,7 +92,7 @@ export abstract class Request<T> {
         this.slot = -1;
       }
       this.sink.resolve(value);
-    } else if (this.cancelled && (result === ECANCELED || result === EINTR)) {
+    } else if (this.cancelled && NOT_DONE.has(result)) {
       this.sink.reject(abortError(this.signal));
     } else {
       this.sink.reject(this.failure(result));

@@ -92,6 +92,13 @@ impl WorkerLoop {
 
     fn order(&mut self, order: Order) -> Result<(), Error> {
         if self.waiting.len() == self.waiting.capacity() {
+            // Orders of ops that are over, in slots that others have now.
+            let slab = &self.shared.home.slab;
+            self.waiting.retain(|&(Order::Carry(token) | Order::Cancel(token))| {
+                slab.slot(token).current(token.index()) == Some(token)
+            });
+        }
+        if self.waiting.len() == self.waiting.capacity() {
             return Err(ErrorKind::Busy.into());
         }
         self.waiting.push(order);
