@@ -12,6 +12,7 @@ import {
   inTime,
   makeFifo,
   makeFolder,
+  moment,
   nextTurn,
   numbersFrom,
   rounds,
@@ -71,14 +72,6 @@ async function catchUp(ledger: Ledger, read: (into: Buffer) => PromiseLike<numbe
   }
 }
 
-/** Lets things get on for a moment of random length, or not at all. */
-async function moment(next: (below: number) => number): Promise<void> {
-  const kind = next(4);
-  if (kind === 1) await Promise.resolve();
-  if (kind === 2) await nextTurn();
-  if (kind === 3) for (let spins = next(20_000); spins > 0; spins -= 1) performance.now();
-}
-
 async function outcome(ledger: Ledger, read: PromiseLike<number>, into: Buffer, code: string) {
   try {
     ledger.receive(into.subarray(0, await inTime(read, 'a read that was cancelled')));
@@ -95,7 +88,7 @@ async function contest(
   ledger: Ledger,
   cancel: () => void,
 ): Promise<void> {
-  await moment(next);
+  if (next(4) > 0) await moment(next);
   const steps = [(): void => ledger.write(1 + next(6)), cancel];
   if (next(2) === 0) steps.reverse();
   steps[0]?.();

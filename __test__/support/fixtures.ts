@@ -64,6 +64,13 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Lets things get on for a moment of random length. */
+export async function moment(next: (below: number) => number): Promise<void> {
+  const kind = next(3);
+  if (kind === 1) await nextTurn();
+  if (kind === 2) for (let spins = next(20_000); spins > 0; spins -= 1) performance.now();
+}
+
 /** Waits some milliseconds, on Node's own timers. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
