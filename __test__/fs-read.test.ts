@@ -202,7 +202,7 @@ same('readv', [
   hello('leaves the position where it reads at one', async (h) => [
     await h.readv([Buffer.alloc(2)], 6),
     await h.readv([Buffer.alloc(2)]),
-    await h.readv([Buffer.alloc(2)], null),
+    await h.readv([Buffer.alloc(2)], null as never),
   ]),
   hello('of nothing is EINVAL', (h) => h.readv([])),
   hello('of empty buffers gives 0', (h) => h.readv([Buffer.alloc(0), Buffer.alloc(0)])),

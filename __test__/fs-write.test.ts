@@ -26,6 +26,18 @@ async function* pieces(): AsyncGenerator<string | Uint8Array> {
   yield new Uint16Array([0x6968, 0x0a21]) as unknown as Uint8Array;
 }
 
+/** Gives something and breaks, but not before somebody reads it. */
+function breaking(): Readable {
+  let reads = 0;
+  return new Readable({
+    read() {
+      reads += 1;
+      if (reads === 1) this.push('some');
+      else this.destroy(new RangeError('broken'));
+    },
+  });
+}
+
 same('writeFile', [
   ['of text makes the file', (fs) => fs.writeFile('fresh', 'grüße')],
   ['replaces what was there', (fs) => fs.writeFile('hello.txt', 'x')],
@@ -47,7 +59,7 @@ same('writeFile', [
   ['of an asynchronous generator', (fs) => fs.writeFile('fresh', pieces())],
   ['of a stream', (fs) => fs.writeFile('fresh', Readable.from(['a', 'b']))],
   ['of a stream of a file', (fs) => fs.writeFile('fresh', createReadStream('big'))],
-  ['of a stream of nothing', (fs) => fs.writeFile('fresh', createReadStream('missing'))],
+  ['of a stream that breaks', (fs) => fs.writeFile('fresh', breaking())],
   [
     'of a generator that throws',
     (fs) =>
