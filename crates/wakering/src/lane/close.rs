@@ -40,7 +40,7 @@ impl Lane {
             && let Some(token) = entry.closing
         {
             self.finish_close(token, handle);
-            self.closed_late = true;
+            self.started_late = true;
         }
     }
 

@@ -42,6 +42,9 @@ impl Lane {
 
     /// Takes the op, frees its slot, and hands over its record. Whether there was one.
     pub(super) fn finish(&mut self, token: Token, sink: &mut dyn RecordSink) -> bool {
+        if self.waits_for_other_end(token) {
+            return false;
+        }
         let index = token.index();
         let slot = self.home.slab.slot(token);
         let (memory, blocks) = (&mut self.memory, &mut self.blocks);
@@ -50,7 +53,16 @@ impl Lane {
             resource.release(blocks);
             finished
         });
-        let Some(finished) = finished else { return false };
+        let Some(mut finished) = finished else { return false };
+        if let Some(reader) = self.sides[index as usize].reader.take() {
+            match finished.result {
+                result if result == -libc::ETIME => {
+                    finished.result = reader.fd;
+                    finished.opened = Some(reader.fd);
+                }
+                _ => _ = self.close_now(reader.fd),
+            }
+        }
         let side = &mut self.sides[index as usize];
         let (opcode, lane, handle) = (side.opcode, side.lane, side.handle);
         self.keeping_alive -= u32::from(side.keeps_alive);

@@ -15,6 +15,7 @@
 
 mod cancel;
 mod close;
+mod fifo;
 mod finish;
 mod memory;
 mod prepare;
@@ -72,8 +73,10 @@ pub struct Lane {
     metrics: Metrics,
     keeping_alive: u32,
     alone: bool,
-    /// Whether this turn enqueued the close that waited for the last op of its handle.
-    closed_late: bool,
+    /// Whether finishing has started something: the close that waited for the last op of its handle.
+    started_late: bool,
+    /// A pipe that bytes of a FIFO are copied to, to see whether there are any.
+    probe: Option<(std::io::PipeReader, std::io::PipeWriter)>,
     closed: bool,
     config: Config,
     capabilities: Capabilities,
@@ -106,7 +109,8 @@ impl Lane {
             metrics: Metrics::default(),
             keeping_alive: 0,
             alone: false,
-            closed_late: false,
+            started_late: false,
+            probe: None,
             closed: false,
             config,
             capabilities,
@@ -175,6 +179,7 @@ impl Lane {
         side.opcode = opcode.unwrap_or(Opcode::Nop);
         side.lane = policy::Lane::Cached;
         side.handle = wakering_core::abi::HandleId::NONE;
+        side.reader = None;
         side.keeps_alive = d.flags & wakering_core::abi::op_flag::UNREF == 0;
         self.keeping_alive += u32::from(side.keeps_alive);
         let started = match opcode {
@@ -314,8 +319,8 @@ impl Lane {
         self.batch = batch;
         // Finishing may have answered others: the close that waited for the last op of its handle.
         done += self.finish_answered(records_max - done, sink);
-        if std::mem::take(&mut self.closed_late) {
-            // The caller may have no reason to turn again before the close is done.
+        if std::mem::take(&mut self.started_late) {
+            // The caller may have no reason to turn again before that is done.
             self.engine.driver().publish()?;
             self.publish_to_pool();
         }

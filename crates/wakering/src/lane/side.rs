@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::fifo::Reader;
 use wakering_core::abi::{HandleId, Opcode};
 use wakering_core::policy;
 
@@ -16,6 +17,8 @@ pub(crate) struct Side {
     pub(crate) keeps_alive: bool,
     /// The handle that counts it, or none.
     pub(crate) handle: HandleId,
+    /// The open FIFO whose writer is waited for.
+    pub(super) reader: Option<Reader>,
     /// Staged data of a write to come, or the result of an op until it is taken.
     pub(crate) owned: Option<Vec<u8>>,
 }
@@ -27,6 +30,7 @@ impl Side {
             lane: policy::Lane::Loop,
             keeps_alive: false,
             handle: HandleId::NONE,
+            reader: None,
             owned: None,
         }
     }
