@@ -107,6 +107,7 @@ same(
         await handle.close();
         return 'opened';
       },
+      Object.is(flag, -0) ? { since: 26 } : {},
     ]),
   ),
 );
@@ -149,6 +150,7 @@ same(
   [null, 3, 'x', [], () => {}, { signal: 3 }, { bigint: 1 }].map((options, index): Row => [
     `odd, number ${index}`,
     async (fs) => typeof (await fs.stat('vacant', options as never)).size,
+    { since: 26 },
   ]),
 );
 
@@ -178,6 +180,7 @@ same(
     (options, index): Row => [
       `odd, number ${index}`,
       (fs) => loose(fs)['rmdir']?.('vacant', options),
+      { since: 26 },
     ],
   ),
 );
@@ -186,6 +189,7 @@ same(
   ['dir', 'file', 'junction', 'zz', null, 3].map((type): Row => [
     String(type),
     (fs) => loose(fs)['symlink']?.('hello.txt', 'fresh', type),
+    { since: 24 },
   ]),
 );
 same(
