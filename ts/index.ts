@@ -5,10 +5,11 @@
  */
 
 export { Lease } from './buffer.ts';
-export type { CallOptions, OpenFile, Ops, Position } from './lane.ts';
+export type { CallOptions, Ops, Position } from './lane.ts';
 export type { Capabilities, Feature, Metrics } from './metrics.ts';
 export { LoadError } from './native.ts';
 export { Op, type OpState } from './op.ts';
+export type { OpenFile } from './open-file.ts';
 export type { RuntimeOptions, SqpollOptions } from './options.ts';
 export { defaultRuntime, Runtime } from './runtime.ts';
 export type { Time } from './time/index.ts';

@@ -10,16 +10,15 @@ import { abortError, outOfRange } from './errors.ts';
 import type { BigIntStats, Stats } from './fs/stats.ts';
 import { Opcode } from './generated/abi.ts';
 import { Op } from './op.ts';
-import type { OpenFile } from './open-file.ts';
+import { OpenFile } from './open-file.ts';
 import type { Port } from './port.ts';
 import type { Request } from './request.ts';
 import { type Position, ReadOwnedRequest, ReadRequest, WriteRequest } from './requests/data.ts';
-import { CloseRequest, FileRequest, OpenRequest } from './requests/file.ts';
+import { CloseRequest, type FileCall, FileRequest, OpenRequest } from './requests/file.ts';
 import { BytesRequest, type PathCall, PathRequest } from './requests/path.ts';
 import { StatFileRequest, StatPathRequest } from './requests/path.ts';
 import { NopRequest, SleepRequest } from './requests/time.ts';
 
-export type { OpenFile } from './open-file.ts';
 export type { Position } from './requests/data.ts';
 
 /** What every operation takes. */
@@ -73,6 +72,7 @@ export class Lane {
 
   /** Closes a file after its operations; reads that wait for a pipe or terminal are cancelled. */
   close(file: OpenFile): Promise<number> {
+    OpenFile.check(file, this.port);
     return this.run(new CloseRequest(file), undefined);
   }
 
@@ -85,6 +85,7 @@ export class Lane {
     position: Position,
     options?: CallOptions,
   ): Promise<number> {
+    OpenFile.check(file, this.port);
     checkRange(view, offset, length);
     const request = new ReadRequest(this.#buffers, file, view, offset, length, position);
     return this.run(request, options);
@@ -99,6 +100,7 @@ export class Lane {
     position: Position,
     options?: CallOptions,
   ): Promise<number> {
+    OpenFile.check(file, this.port);
     checkRange(view, offset, length);
     const request = new WriteRequest(this.#buffers, file, view, offset, length, position);
     return this.run(request, options);
@@ -111,24 +113,25 @@ export class Lane {
     position: Position,
     options?: CallOptions,
   ): Promise<Buffer> {
+    OpenFile.check(file, this.port);
     return this.run(new ReadOwnedRequest(file, length, position), options);
   }
 
   /** Flushes data and metadata to the device. */
   fsync(file: OpenFile, options?: CallOptions): Promise<number> {
-    return this.run(new FileRequest(file, { opcode: Opcode.Fsync, syscall: 'fsync' }), options);
+    return this.#file(file, { opcode: Opcode.Fsync, syscall: 'fsync' }, options);
   }
 
   /** Flushes data, and the metadata needed to read it. */
   fdatasync(file: OpenFile, options?: CallOptions): Promise<number> {
     const call = { opcode: Opcode.Fdatasync, syscall: 'fdatasync' };
-    return this.run(new FileRequest(file, call), options);
+    return this.#file(file, call, options);
   }
 
   /** Sets a file's length. */
   ftruncate(file: OpenFile, length: number | bigint, options?: CallOptions): Promise<number> {
     const call = { opcode: Opcode.Ftruncate, syscall: 'ftruncate', offset: length };
-    return this.run(new FileRequest(file, call), options);
+    return this.#file(file, call, options);
   }
 
   /** Reserves `length` bytes from `offset` on; `mode` is fallocate(2)'s. */
@@ -140,17 +143,18 @@ export class Lane {
     options?: CallOptions,
   ): Promise<number> {
     const call = { opcode: Opcode.Fallocate, syscall: 'fallocate', offset, length, opFlags: mode };
-    return this.run(new FileRequest(file, call), options);
+    return this.#file(file, call, options);
   }
 
   /** Waits until a pipe, socket or terminal is ready for one of `events` (`POLLIN` is 1). */
   pollAdd(file: OpenFile, events: number, options?: CallOptions): Promise<number> {
     const call = { opcode: Opcode.PollAdd, syscall: 'poll', opFlags: events };
-    return this.run(new FileRequest(file, call), options);
+    return this.#file(file, call, options);
   }
 
   /** Metadata of an open file. */
   statFile(file: OpenFile, bigint: boolean, options?: CallOptions): Promise<Stats | BigIntStats> {
+    OpenFile.check(file, this.port);
     return this.run(new StatFileRequest(file, bigint), options);
   }
 
@@ -222,6 +226,11 @@ export class Lane {
   readdir(path: PathLike, options?: CallOptions): Promise<Buffer> {
     const call = { opcode: Opcode.Readdir, syscall: 'scandir', path };
     return this.run(new BytesRequest(call), options);
+  }
+
+  #file(file: OpenFile, call: FileCall, options: CallOptions | undefined): Promise<number> {
+    OpenFile.check(file, this.port);
+    return this.run(new FileRequest(file, call), options);
   }
 
   #path(call: PathCall, options: CallOptions | undefined): Promise<number> {

@@ -1,9 +1,34 @@
-/** An open file of a runtime: a handle in its table, and the real descriptor behind it. */
-export interface OpenFile {
+/** An open file of a runtime. */
+
+import { locate, systemError } from './errors.ts';
+import { ErrorKind } from './generated/abi.ts';
+
+/** A handle in a runtime's table, and the real descriptor behind it. */
+export class OpenFile {
   /** The descriptor. It stays the runtime's: close the file, not the number. */
   readonly fd: number;
   /** Index in the runtime's table. */
   readonly index: number;
   /** Which use of that index. */
   readonly generation: number;
+  /** In another runtime's table the same numbers may name another file. */
+  readonly #home: object;
+
+  /** Made by the operation that opens it, for the runtime whose port is `home`. */
+  constructor(home: object, fd: number, index: number, generation: number) {
+    this.#home = home;
+    this.fd = fd;
+    this.index = index;
+    this.generation = generation;
+  }
+
+  /**
+   * Makes sure that a file is used where it was opened.
+   *
+   * @throws Error where `file` is no file of the runtime whose port is `home`.
+   */
+  static check(file: OpenFile, home: object): void {
+    if (#home in file && file.#home === home) return;
+    throw locate(systemError(ErrorKind.WrongLoop, 'wakering'), OpenFile.check);
+  }
 }

@@ -3,7 +3,7 @@
 import { abortError, systemError } from '../errors.ts';
 import type { PathLike } from 'node:fs';
 import { Completion, CompletionFlag, Descriptor, Opcode } from '../generated/abi.ts';
-import type { OpenFile } from '../open-file.ts';
+import { OpenFile } from '../open-file.ts';
 import type { Port } from '../port.ts';
 import { Request } from '../request.ts';
 import { putFile, putPosition } from './data.ts';
@@ -33,11 +33,10 @@ export class OpenRequest extends NameRequest<OpenFile> {
 }
 
 function opened(port: Port, fd: number, at: number): OpenFile {
-  return {
-    fd,
-    index: port.words[at + Completion.HANDLE] as number,
-    generation: port.words[at + Completion.HANDLE_GENERATION] as number,
-  };
+  const { words } = port;
+  const index = words[at + Completion.HANDLE] as number;
+  const generation = words[at + Completion.HANDLE_GENERATION] as number;
+  return new OpenFile(port, fd, index, generation);
 }
 
 /** What a request on a file says: which system call, and numbers. */
