@@ -8,7 +8,7 @@ import { Runtime } from 'wakering';
 import { eventually } from './support/counts.ts';
 import { inTime, makeFifo, makeFolder, nextTurn, pause, rounds } from './support/fixtures.ts';
 
-const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
+const { O_RDONLY, O_RDWR } = constants;
 
 interface Abort extends Error {
   readonly code: string;
@@ -56,7 +56,7 @@ test('a signal ends an operation that is under way, with its reason as the cause
   await using runtime = new Runtime();
   const { fs, ops } = runtime;
   const fifo = makeFifo(await makeFolder(t));
-  const pipe = await ops.open(fifo, O_RDWR | O_NONBLOCK, 0);
+  const pipe = await ops.open(fifo, O_RDWR, 0);
   const starts: Record<string, (signal: AbortSignal) => PromiseLike<unknown>> = {
     sleep: (signal) => ops.sleep(60_000, { signal }),
     'time.sleep': (signal) => runtime.time.sleep(60_000, { signal }),
@@ -171,6 +171,7 @@ test("a program's own listeners and onabort stay, and run", async (t) => {
   const { signal } = controller;
   const heard: string[] = [];
   signal.addEventListener('abort', () => heard.push('listener'));
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- that it stays is the test
   signal.onabort = () => heard.push('onabort');
   const op = runtime.ops.sleep(60_000, { signal });
   controller.abort();

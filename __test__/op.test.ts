@@ -48,7 +48,13 @@ test('awaiting a failed op twice gives the same error', async (t) => {
 
 test('then, catch and finally chain as those of a promise', async (t) => {
   t.is(await ops.sleep(0).then(() => 'then'), 'then');
-  t.is(await ops.sleep(0).then(undefined, () => 'unused').then(typeofValue), 'number');
+  t.is(
+    await ops
+      .sleep(0)
+      .then(undefined, () => 'unused')
+      .then(typeofValue),
+    'number',
+  );
   t.is(await failing().then(undefined, () => 'second argument'), 'second argument');
   t.is(await failing().catch(() => 'caught'), 'caught');
   t.is(await ops.nop().catch(() => 'unused'), undefined);
@@ -70,14 +76,17 @@ function typeofValue(value: unknown): string {
 
 test('what then returns is a native promise', (t) => {
   const op = ops.nop();
-  t.true(op.then() instanceof Promise);
-  t.true(op.catch() instanceof Promise);
-  t.true(op.finally() instanceof Promise);
+  t.true(op.then(undefined) instanceof Promise);
+  t.true(op.catch(undefined) instanceof Promise);
+  t.true(op.finally(undefined) instanceof Promise);
   t.is(Object.prototype.toString.call(op), '[object Op]');
 });
 
 test('ops go into Promise.all, allSettled, race and any', async (t) => {
-  t.deepEqual(await Promise.all([ops.nop(), ops.sleep(1).then(typeofValue)]), [undefined, 'number']);
+  t.deepEqual(await Promise.all([ops.nop(), ops.sleep(1).then(typeofValue)]), [
+    undefined,
+    'number',
+  ]);
   const settled = await Promise.allSettled([ops.nop(), failing()]);
   t.deepEqual(
     settled.map(({ status }) => status),
@@ -95,7 +104,10 @@ test('state goes from pending to fulfilled, rejected or cancelled', async (t) =>
   const fulfilled = ops.nop();
   const rejected = failing();
   const cancelled = ops.sleep(60_000);
-  t.deepEqual([fulfilled.state, rejected.state, cancelled.state], ['pending', 'pending', 'pending']);
+  t.deepEqual(
+    [fulfilled.state, rejected.state, cancelled.state],
+    ['pending', 'pending', 'pending'],
+  );
   cancelled.cancel();
   await Promise.allSettled([fulfilled, rejected, cancelled]);
   t.deepEqual(
@@ -290,22 +302,25 @@ test('a function that is bound to a context runs in it when an op calls it', asy
   t.is(await ops.sleep(1).then(bound), 'bound');
 });
 
-test.serial('a runtime is one asynchronous resource, however many operations it carries', async (t) => {
-  const made: string[] = [];
-  const hook = createHook({
-    init(_id, type) {
-      if (type === 'Wakering') made.push(type);
-    },
-  });
-  hook.enable();
-  const own = new Runtime();
-  const ids = Array.from({ length: 100 }, () => own.ops.sleep(1).then(() => executionAsyncId()));
-  const different = new Set(await Promise.all(ids));
-  await own.close();
-  hook.disable();
-  t.deepEqual(made, ['Wakering']);
-  t.deepEqual([different.size, different.has(0)], [100, false]);
-});
+test.serial(
+  'a runtime is one asynchronous resource, however many operations it carries',
+  async (t) => {
+    const made: string[] = [];
+    const hook = createHook({
+      init(_id, type) {
+        if (type === 'Wakering') made.push(type);
+      },
+    });
+    hook.enable();
+    const own = new Runtime();
+    const ids = Array.from({ length: 100 }, () => own.ops.sleep(1).then(() => executionAsyncId()));
+    const different = new Set(await Promise.all(ids));
+    await own.close();
+    hook.disable();
+    t.deepEqual(made, ['Wakering']);
+    t.deepEqual([different.size, different.has(0)], [100, false]);
+  },
+);
 
 test('await using ends an op at the end of its scope, and waits until it is over', async (t) => {
   await using own = new Runtime();
@@ -344,7 +359,10 @@ test('an op is a thenable for another realm, which knows nothing of its class', 
   const realm = vm.createContext({ op: ops.sleep(1), failing: failing() });
   const kind = await vm.runInContext('(async () => typeof await op)()', realm);
   t.is(kind, 'number');
-  const code = await vm.runInContext('(async () => { try { await failing } catch (e) { return e.code } })()', realm);
+  const code = await vm.runInContext(
+    '(async () => { try { await failing } catch (e) { return e.code } })()',
+    realm,
+  );
   t.is(code, 'ENOENT');
   const isTheirs = vm.runInContext('Promise.resolve(op) instanceof Promise', realm);
   t.true(isTheirs);
