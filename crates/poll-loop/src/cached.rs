@@ -193,11 +193,11 @@ fn judge(stat: &libc::statx, mounts: &Mounts) -> Option<Attempt> {
 }
 
 /// Opens a name for looking only, from the cache only. What the cache knows to be absent or out of
-/// reach is a final answer.
+/// reach is a final answer; today's kernels say so for ENOENT and ELOOP, and EAGAIN for the rest.
 fn look_up(at: RawFd, path: CPath, flags: i32, resolve: u64) -> Result<OwnedFd, Attempt> {
     let result = sys::openat2(at, path, libc::O_PATH | flags, 0, CACHED | resolve);
     sys::own(result).map_err(|failed| match -failed {
-        libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG => {
+        libc::ENOENT | libc::ELOOP | libc::ENAMETOOLONG | libc::ENOTDIR | libc::EACCES => {
             Attempt::answered(failed)
         }
         _ => Attempt::WouldBlock,

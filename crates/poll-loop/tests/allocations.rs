@@ -1,0 +1,137 @@
+//! Once its threads are there, the poll driver allocates nothing per op, cancel or timer.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use wakering_core::abi::{Opcode, POSITION_CURRENT};
+use wakering_core::block::BlockPool;
+use wakering_core::resource::PathRole;
+use wakering_core::slab::FreeList;
+use wakering_core::slot::Cancel;
+use wakering_core::waker::WakerRef;
+use wakering_core::{Driver, Home};
+use wakering_poll_loop::{PollConfig, PollDriver, PoolConfig};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const SLOTS: u32 = 64;
+
+struct Run {
+    home: Arc<Home>,
+    driver: PollDriver,
+    free: FreeList,
+    blocks: BlockPool,
+    buffers: Vec<[u8; 64]>,
+    file: i32,
+    pipe: [i32; 2],
+    started: u64,
+    done: u64,
+}
+
+impl Run {
+    fn start(&mut self) -> bool {
+        let Ok(token) = self.free.claim(&self.home.slab, WakerRef::NOBODY) else { return false };
+        let kind = self.started % 6;
+        let buffer = &raw mut self.buffers[token.index() as usize];
+        let (file, pipe) = (self.file, self.pipe);
+        let slot = self.home.slab.slot(token);
+        let blocks = &mut self.blocks;
+        // SAFETY: Queued, and this thread owns the loop.
+        unsafe {
+            slot.with_resource(|resource| {
+                let op = &mut resource.prepared;
+                *op = wakering_core::resource::Prepared::new(Opcode::Nop);
+                (op.address, op.length) = (buffer.cast(), 64);
+                match kind {
+                    0 => (op.opcode, op.fd) = (Opcode::Read, file),
+                    1 => (op.opcode, op.fd) = (Opcode::Statx, libc::AT_FDCWD),
+                    2 => (op.opcode, op.offset) = (Opcode::Timeout, 50_000),
+                    3 | 4 => {
+                        (op.opcode, op.fd) = (Opcode::Read, pipe[0]);
+                        (op.length, op.offset) = (1, POSITION_CURRENT);
+                    }
+                    _ => {}
+                }
+                let _ = resource.set_path(PathRole::First, b"/", blocks);
+            });
+        }
+        self.driver.enqueue(token).unwrap();
+        self.started += 1;
+        if kind == 4 {
+            self.driver.publish().unwrap();
+            if slot.request_cancel(token) == Cancel::Ask {
+                self.driver.cancel(token).unwrap();
+            }
+        }
+        true
+    }
+
+    fn turn(&mut self) {
+        let Self { home, driver, free, blocks, done, .. } = self;
+        // SAFETY: one byte of a static.
+        unsafe { libc::write(self.pipe[1], b"x".as_ptr().cast(), 1) };
+        driver
+            .turn(Some(Duration::from_millis(1)), usize::MAX, &mut |completion| {
+                let slot = home.slab.slot(completion.token);
+                slot.take(completion.token, |_, resource| resource.release(blocks)).unwrap();
+                free.give_back(completion.token.index());
+                *done += 1;
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn fifty_thousand_ops_of_all_kinds_allocate_nothing() {
+    let home = Arc::new(Home::new(SLOTS).unwrap());
+    // One thread: it starts once, and stays.
+    let threads = PoolConfig { threads_max: 1, ..PoolConfig::default() };
+    let config = PollConfig { threads, ..PollConfig::default() };
+    let driver = PollDriver::new(config, home.clone()).unwrap();
+    let mut pipe = [-1; 2];
+    // SAFETY: room for two descriptors.
+    assert_eq!(unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) }, 0);
+    // SAFETY: a literal path.
+    let file = unsafe { libc::open(c"/proc/self/exe".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    assert!(file >= 0);
+    let mut run = Run {
+        free: FreeList::new(&home.slab),
+        home,
+        driver,
+        blocks: BlockPool::new(4),
+        buffers: vec![[0; 64]; SLOTS as usize],
+        file,
+        pipe,
+        started: 0,
+        done: 0,
+    };
+    let mut before = 0;
+    while run.done < 50_000 {
+        if run.done < 2_000 {
+            before = ALLOCATIONS.load(Ordering::Relaxed);
+        }
+        while run.start() {}
+        run.turn();
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}
