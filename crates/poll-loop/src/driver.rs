@@ -18,7 +18,7 @@
 //! - **D4** Every list here has room for each slot once, and none grows.
 
 use crate::mounts::Mounts;
-use crate::pool::{ASK_AGAIN, BlockingPool, PoolConfig};
+use crate::pool::{BlockingPool, PoolConfig};
 use crate::readiness::{Interest, Readiness};
 use crate::streams::{Class, Step, Streams, writes};
 use crate::sys;
@@ -71,10 +71,6 @@ pub struct PollDriver {
     for_pool: Vec<Token>,
     ready: VecDeque<Token>,
     reported: Vec<Token>,
-    /// Ops on pool threads that were asked to give up and have not answered.
-    asked: Vec<Token>,
-    /// When to ask those again.
-    ask_at: Option<u64>,
     flights: Box<[(u32, Place)]>,
     /// Ops handed to the pool, and those of them that came back: what is left is there, or withdrawn.
     handed: u64,
@@ -106,8 +102,6 @@ impl PollDriver {
             for_pool: Vec::with_capacity(slots),
             ready: VecDeque::with_capacity(slots),
             reported: Vec::with_capacity(slots),
-            asked: Vec::with_capacity(slots),
-            ask_at: None,
             flights: vec![(0, Place::Nowhere); slots].into_boxed_slice(),
             handed: 0,
             returned: 0,
@@ -327,27 +321,19 @@ impl PollDriver {
         self.complete(token, result);
     }
 
-    /// Gets on with what is due.
     fn fire(&mut self) {
-        if self.timers.is_empty() && self.ask_at.is_none() {
+        if self.timers.is_empty() {
             return;
         }
         let now = sys::now_ns();
         while let Some(token) = self.timers.take_due(now) {
             self.complete(token, -libc::ETIME);
         }
-        if self.ask_at.is_some_and(|at| at <= now) {
-            // A signal that came just before its call was made is lost: send another.
-            let pool = &self.pool;
-            self.asked.retain(|&token| pool.interrupt(token));
-            self.ask_at = (!self.asked.is_empty()).then(|| now + ASK_AGAIN.as_nanos() as u64);
-        }
     }
 
     /// Sets the timer to what comes next. One that is set too early only costs a look.
     fn arm(&mut self) {
-        let next = [self.timers.next_due(), self.ask_at].into_iter().flatten().min();
-        if let Some(next) = next
+        if let Some(next) = self.timers.next_due()
             && self.armed.is_none_or(|armed| next < armed)
         {
             let _ = sys::set_timer(self.timer.as_raw_fd(), Some(next));
@@ -370,7 +356,6 @@ impl PollDriver {
             if self.place_of(completion.token) == Place::Pool {
                 self.returned += 1;
                 self.set_place(completion.token, Place::Nowhere);
-                self.asked.retain(|&token| token != completion.token);
             }
             sink(completion);
             done += 1;
@@ -482,11 +467,7 @@ impl Driver for PollDriver {
                 self.complete(token, -libc::ECANCELED);
             }
             Place::Pool => {
-                if self.pool.interrupt(token) && !self.asked.contains(&token) {
-                    self.asked.push(token);
-                    self.ask_at.get_or_insert(sys::now_ns() + ASK_AGAIN.as_nanos() as u64);
-                    self.arm();
-                }
+                self.pool.interrupt(token);
             }
             Place::Nowhere => {}
         }

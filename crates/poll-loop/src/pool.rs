@@ -33,9 +33,6 @@ use wakering_core::slot::{Cancel, Completed, Outcome};
 use wakering_core::{Error, Home, Token};
 use worker::Worker;
 
-/// How long a signal that came too early for its call is waited for before it is sent again.
-pub const ASK_AGAIN: Duration = Duration::from_millis(5);
-
 /// Bounds of a pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PoolConfig {
@@ -102,9 +99,9 @@ impl State {
         self.workers.iter().filter(|worker| worker.alive).count()
     }
 
-    fn find(&self, token: Token) -> Option<(usize, &Worker)> {
+    fn find(&mut self, token: Token) -> Option<(usize, &mut Worker)> {
         let running = |worker: &Worker| worker.running.is_some_and(|(other, _)| other == token);
-        self.workers.iter().enumerate().find(|(_, worker)| running(worker))
+        self.workers.iter_mut().enumerate().find(|(_, worker)| running(worker))
     }
 }
 
@@ -220,10 +217,9 @@ impl BlockingPool {
 
     /// Asks the thread that carries out `token` to give up, where that loses nothing: an open that
     /// waits, a read that has read nothing, a copy between two pieces. A write completes. Whether
-    /// somebody was asked; a call that was just about to start may have missed it, so ask again
-    /// after [`ASK_AGAIN`] until the op's completion is there.
+    /// somebody was asked; the op's completion is the answer.
     pub fn interrupt(&self, token: Token) -> bool {
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
         let Some((place, worker)) = state.find(token) else { return false };
         self.shared.stops[place].ask();
         worker.interrupt();
@@ -240,18 +236,18 @@ impl BlockingPool {
             .end_queued(&mut state, |slot, token| slot.request_cancel(token) == Cancel::Withdrawn);
         self.ring_if(withdrawn);
         self.shared.work.notify_all();
-        while state.alive() > 0 {
-            for (place, worker) in state.workers.iter().enumerate() {
-                if worker.running.is_some() {
-                    self.shared.stops[place].ask();
-                    worker.interrupt();
-                }
+        for (place, worker) in state.workers.iter_mut().enumerate() {
+            if worker.running.is_some() {
+                self.shared.stops[place].ask();
+                worker.interrupt();
             }
+        }
+        while state.alive() > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let wait = self.shared.gone.wait_timeout(state, left.min(ASK_AGAIN));
+            let wait = self.shared.gone.wait_timeout(state, left);
             state = wait.unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut stuck = Stuck::default();

@@ -135,6 +135,8 @@ fn answers_what_the_cache_knows_of_names() {
     assert_eq!(bench.attempt(stat(), &data.join("below")), Attempt::WouldBlock);
     assert_eq!(bench.carry_out(stat(), &looped), -libc::ELOOP);
     assert_eq!(result(bench.attempt(stat(), &looped)), Some(-libc::ELOOP));
+    // The first to follow a link has to note when.
+    assert_eq!(bench.carry_out(stat(), &link), 0);
     assert_eq!(result(bench.attempt(stat(), &link)), Some(0));
     assert_eq!(bench.size(), 4);
     let mut nofollow = stat();

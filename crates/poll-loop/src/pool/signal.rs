@@ -3,6 +3,9 @@
 //! A call like `open` of a FIFO waits in the kernel until somebody opens the other end. The only
 //! thing that ends it is a signal with a handler. A real-time signal that nobody uses is taken, once
 //! per process; it is only ever sent to pool threads, and only while its handler is still ours.
+//!
+//! A signal that comes just before its call is made ends nothing, so it is followed by a timer that
+//! sends it again and again until the op is over.
 
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
@@ -38,17 +41,56 @@ fn handler_of(signal: libc::c_int) -> Option<libc::sighandler_t> {
     (asked == 0).then_some(action.sa_sigaction)
 }
 
-/// Sends it to a thread of this process.
-pub(super) fn send(thread: libc::pid_t) {
-    let Some(signal) = number() else { return };
-    let ours = nothing as extern "C" fn(libc::c_int) as usize;
-    if handler_of(signal) != Some(ours) {
-        return;
+/// Signals one thread of this process until it is dropped.
+#[derive(Debug)]
+pub(super) struct Nagging(Option<libc::timer_t>);
+
+// SAFETY: a timer's number belongs to the process, not to a thread.
+unsafe impl Send for Nagging {}
+
+impl Nagging {
+    /// Begins, with a first signal at once. `None` where the program uses all signals.
+    pub(super) fn begin(thread: libc::pid_t) -> Option<Self> {
+        let signal = number()?;
+        let ours = nothing as extern "C" fn(libc::c_int) as usize;
+        if handler_of(signal) != Some(ours) {
+            return None;
+        }
+        // SAFETY: cannot fail, touches no memory.
+        let process = unsafe { libc::getpid() };
+        // SAFETY: touches no memory; at worst the thread is gone, which is ESRCH.
+        let _ = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+        Some(Self(start_timer(signal, thread)))
     }
-    // SAFETY: cannot fail, touches no memory.
-    let process = unsafe { libc::getpid() };
-    // SAFETY: touches no memory; at worst the thread is gone, which is ESRCH.
-    let _ = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+}
+
+impl Drop for Nagging {
+    fn drop(&mut self) {
+        if let Some(timer) = self.0 {
+            // SAFETY: the timer is ours and deleted once.
+            unsafe { libc::timer_delete(timer) };
+        }
+    }
+}
+
+fn start_timer(signal: libc::c_int, thread: libc::pid_t) -> Option<libc::timer_t> {
+    const AGAIN_NS: i64 = 5_000_000;
+    // SAFETY: all zero is a valid `sigevent`.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_THREAD_ID;
+    event.sigev_signo = signal;
+    event.sigev_notify_thread_id = thread;
+    let mut timer = null_mut();
+    // SAFETY: both are locals of the right type.
+    let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+    if made != 0 {
+        return None;
+    }
+    let again = libc::timespec { tv_sec: 0, tv_nsec: AGAIN_NS };
+    let setting = libc::itimerspec { it_interval: again, it_value: again };
+    // SAFETY: the timer was just made, the setting is a local, the old one is not asked for.
+    unsafe { libc::timer_settime(timer, 0, &raw const setting, null_mut()) };
+    Some(timer)
 }
 
 /// Lets the calling thread, which blocks all signals, be reached by this one.

@@ -19,16 +19,18 @@ pub(super) struct Worker {
     pub(super) running: Option<(Token, Opcode)>,
     pub(super) handle: Option<JoinHandle<()>>,
     thread: Option<libc::pid_t>,
+    nagging: Option<signal::Nagging>,
 }
 
 impl Worker {
-    /// Sends the signal that makes a waiting call give up, where the op bears it. Under the pool's
-    /// lock, so that the thread cannot end meanwhile and its number be another's.
-    pub(super) fn interrupt(&self) {
+    /// Sends the signal that makes a waiting call give up, where the op bears it, until it is over.
+    /// Under the pool's lock, so that the thread cannot end meanwhile and its number be another's.
+    pub(super) fn interrupt(&mut self) {
         if let (Some(thread), Some((_, opcode))) = (self.thread, self.running)
             && is_interruptible(opcode)
+            && self.nagging.is_none()
         {
-            signal::send(thread);
+            self.nagging = signal::Nagging::begin(thread);
         }
     }
 }
@@ -141,6 +143,8 @@ fn carry_out<'a>(
     // Relaxed: a count.
     shared.carried_out.fetch_add(1, Ordering::Relaxed);
     let mut state = shared.lock();
-    state.workers[place].running = None;
+    let worker = &mut state.workers[place];
+    worker.running = None;
+    worker.nagging = None;
     state
 }
