@@ -1,6 +1,7 @@
 // `npm test [-- arguments for ava]`: builds what is missing, then runs the tests.
 //
 // WAKERING_TEST_NODE  runs them under another Node than the development dependency.
+// WAKERING_TEST_REFUSE  runs them where every io_uring call fails: eperm, enosys or eacces.
 // WAKERING_TALLY      a file that gets one line of JSON about this run, for tools/tally.mjs.
 
 import { spawn } from 'node:child_process';
@@ -15,14 +16,22 @@ const ava = [at('node_modules/ava/entrypoints/cli.js'), ...process.argv.slice(2)
 const version = run(node, ['--version'], { quiet: true });
 if (version.status !== 0) fail(`WAKERING_TEST_NODE=${node} does not run: ${version.output}`);
 
+const refusal = process.env.WAKERING_TEST_REFUSE;
+const { command, args } = refusal ? await refused(refusal) : { command: node, args: ava };
 if (process.env.WAKERING_TALLY) {
-  const { status, output } = await echoed(node, ava);
-  const driver = process.env.WAKERING_DRIVER ?? 'default';
+  const { status, output } = await echoed(command, args);
+  const driver = process.env.WAKERING_DRIVER ?? (refusal ? `refused (${refusal})` : 'default');
   const line = { node: version.output.trim(), driver, status, ...countsOf(output) };
   appendFileSync(process.env.WAKERING_TALLY, `${JSON.stringify(line)}\n`);
   process.exitCode = status;
 } else {
-  process.exitCode = run(node, ava).status;
+  process.exitCode = run(command, args).status;
+}
+
+/** The tests, started by the launcher that they themselves use. */
+async function refused(refusal) {
+  const { refuseUring } = await import(at('.build/__test__/support/launch.js'));
+  return refuseUring(refusal, [node, ...ava]);
 }
 
 /** Runs a command, shows its output as it comes and returns it too. */
