@@ -76,6 +76,10 @@ pub const fn choose(s: Situation, attempted: bool) -> Lane {
         }
     }
     let moves_data = matches!(s.opcode, Opcode::Read | Opcode::Write);
+    if s.ring && moves_data && s.length == 0 {
+        // A ring waits for a stream to be ready even then; read(2) and write(2) do not.
+        return Lane::Pool;
+    }
     if s.ring && moves_data && s.buffer_may_travel && s.length >= WORKER_BYTES_MIN {
         return Lane::Worker;
     }
@@ -116,6 +120,13 @@ mod tests {
         let large = Situation { length: 1 << 20, ..READ };
         assert_eq!(choose(large, false), Lane::Worker);
         assert_eq!(choose(Situation { buffer_may_travel: false, ..large }, false), Lane::Loop);
+    }
+
+    #[test]
+    fn no_bytes_at_all_never_wait_in_a_ring() {
+        let nothing = Situation { length: 0, may_be_cached: false, ..READ };
+        assert_eq!(choose(nothing, false), Lane::Pool);
+        assert_eq!(choose(Situation { ring: false, ..nothing }, false), Lane::Loop);
     }
 
     #[test]
