@@ -112,25 +112,28 @@ export class Slab {
     if (uses === 0) this.give(offset);
   }
 
-  /** An operation begins to use a range of leased memory. */
-  pin(offset: number, length: number): void {
-    for (const chunk of this.#chunks(offset, length)) this.#uses[chunk]! += 1;
+  /**
+   * An operation begins to use a range of leased memory. False for a view that outlived its lease:
+   * its memory may be somebody else's by now, so it is no place for the kernel to write to.
+   */
+  pin(offset: number, length: number): boolean {
+    const chunk = this.#chunk(offset, length);
+    if (chunk === -1 || (this.#uses[chunk]! & LEASED) === 0) return false;
+    this.#uses[chunk]! += 1;
+    return true;
   }
 
   /** Transition 5: it is over. */
-  unpin(offset: number, length: number): void {
-    for (const chunk of this.#chunks(offset, length)) {
-      this.#uses[chunk]! -= 1;
-      if (this.#uses[chunk] === 0) this.give(chunk * this.chunkBytes);
-    }
+  unpin(offset: number): void {
+    const chunk = Math.floor(offset / this.chunkBytes);
+    this.#uses[chunk]! -= 1;
+    if (this.#uses[chunk] === 0) this.give(chunk * this.chunkBytes);
   }
 
-  /** The chunks of a range that are leased, or in use: memory that was given back stays free. */
-  *#chunks(offset: number, length: number): Generator<number> {
-    const last = Math.floor((offset + Math.max(length, 1) - 1) / this.chunkBytes);
-    for (let chunk = Math.floor(offset / this.chunkBytes); chunk <= last; chunk += 1) {
-      if (this.#uses[chunk] !== 0) yield chunk;
-    }
+  /** The chunk that a range lies in, or -1: leases are parts of one. */
+  #chunk(offset: number, length: number): number {
+    const chunk = Math.floor(offset / this.chunkBytes);
+    return offset + length <= (chunk + 1) * this.chunkBytes ? chunk : -1;
   }
 }
 

@@ -70,12 +70,8 @@ abstract class DataRequest extends Request<number> {
   protected settleIn(): void {
     const place = PLACE;
     this.buffers.find(this.view, this.offset, this.length, place);
-    this.direct = place.slab !== undefined;
-    if (this.direct) {
-      place.slab?.pin(place.offset, this.length);
-    } else {
-      this.buffers.take(this.length, place);
-    }
+    this.direct = place.slab?.pin(place.offset, this.length) === true;
+    if (!this.direct) this.buffers.take(this.length, place);
     this.slab = place.slab;
     this.place = place.offset;
   }
@@ -97,7 +93,7 @@ abstract class DataRequest extends Request<number> {
     const { slab } = this;
     if (slab === undefined) return;
     this.slab = undefined;
-    if (this.direct) slab.unpin(this.place, this.length);
+    if (this.direct) slab.unpin(this.place);
     else slab.give(this.place);
   }
 }
