@@ -8,7 +8,7 @@ import { watch } from './abort.ts';
 import type { Buffers } from './buffer.ts';
 import { abortError, outOfRange } from './errors.ts';
 import type { BigIntStats, Stats } from './fs/stats.ts';
-import { Opcode } from './generated/abi.ts';
+import { Opcode, OWNED_BYTES_MAX } from './generated/abi.ts';
 import { Op } from './op.ts';
 import { OpenFile } from './open-file.ts';
 import type { Port } from './port.ts';
@@ -76,7 +76,11 @@ export class Lane {
     return this.run(new CloseRequest(file), undefined);
   }
 
-  /** Reads up to `length` bytes into `view` from `offset` on; how many there were, 0 at the end. */
+  /**
+   * Reads up to `length` bytes into `view` from `offset` on; how many there were, 0 at the end.
+   *
+   * @throws RangeError for a range outside `view`, or of more than 64 MiB.
+   */
   read(
     file: OpenFile,
     view: Uint8Array,
@@ -91,7 +95,11 @@ export class Lane {
     return this.run(request, options);
   }
 
-  /** Writes `length` bytes of `view` from `offset` on; how many the system took. */
+  /**
+   * Writes `length` bytes of `view` from `offset` on; how many the system took.
+   *
+   * @throws RangeError for a range outside `view`, or of more than 64 MiB.
+   */
   write(
     file: OpenFile,
     view: Uint8Array,
@@ -106,7 +114,11 @@ export class Lane {
     return this.run(request, options);
   }
 
-  /** Reads up to `length` bytes into fresh memory. */
+  /**
+   * Reads up to `length` bytes into fresh memory.
+   *
+   * @throws RangeError for a length that is negative or more than 64 MiB.
+   */
   readOwned(
     file: OpenFile,
     length: number,
@@ -114,6 +126,7 @@ export class Lane {
     options?: CallOptions,
   ): Promise<Buffer> {
     OpenFile.check(file, this.port);
+    checkLength(length, OWNED_BYTES_MAX);
     return this.run(new ReadOwnedRequest(file, length, position), options);
   }
 
@@ -278,7 +291,11 @@ function checkRange(view: Uint8Array, offset: number, length: number): void {
   if (!Number.isInteger(offset) || offset < 0 || offset > byteLength) {
     throw outOfRange('offset', `>= 0 && <= ${byteLength}`, offset);
   }
-  if (!Number.isInteger(length) || length < 0 || length > byteLength - offset) {
-    throw outOfRange('length', `>= 0 && <= ${byteLength - offset}`, length);
+  checkLength(length, Math.min(byteLength - offset, OWNED_BYTES_MAX));
+}
+
+function checkLength(length: number, most: number): void {
+  if (!Number.isInteger(length) || length < 0 || length > most) {
+    throw outOfRange('length', `>= 0 && <= ${most}`, length);
   }
 }

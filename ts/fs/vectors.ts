@@ -2,7 +2,7 @@
 
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
-import { answer } from './open.ts';
+import { readRange, writeRange } from './pieces.ts';
 import { bytesOf } from './validate.ts';
 
 /** The system takes no more buffers at once (its IOV_MAX). */
@@ -19,14 +19,16 @@ export async function readInto(
   const taken = buffers.slice(0, BUFFERS_MAX).map(bytesOf);
   const wanted = taken.reduce((sum, bytes) => sum + bytes.length, 0);
   if (wanted === 0) return 0;
-  const data = await answer(lane.readOwned(file, wanted, position, call));
+  const scratch = Buffer.allocUnsafeSlow(wanted);
+  const count = await readRange(lane, file, scratch, 0, wanted, position, call);
+  const data = scratch.subarray(0, count);
   let from = 0;
   for (const bytes of taken) {
-    if (from >= data.length) break;
+    if (from >= count) break;
     bytes.set(data.subarray(from, from + bytes.length));
     from += bytes.length;
   }
-  return data.length;
+  return count;
 }
 
 /** Writes one buffer after the other, all of them. */
@@ -42,7 +44,7 @@ export async function writeFrom(
   while (written < data.length) {
     const at = position === null ? null : position + written;
     const length = data.length - written;
-    written += await answer(lane.write(file, data, written, length, at, call));
+    written += await writeRange(lane, file, data, written, length, at, call);
   }
   return written;
 }

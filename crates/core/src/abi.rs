@@ -180,6 +180,8 @@ pub const SLOT_NONE: u32 = u32::MAX;
 pub const HANDLE_NONE: u32 = u32::MAX;
 /// The longest path, without its NUL.
 pub const PATH_BYTES_MAX: usize = 4095;
+/// Most bytes that one op moves through memory of the runtime's own.
+pub const OWNED_BYTES_MAX: u32 = 64 << 20;
 /// The most segments of one Readv or Writev.
 pub const SEGMENTS_MAX: usize = 256;
 /// Bytes of one directory entry's head in the result of Readdir: `u8` type (`DT_*`), `u8` zero,

@@ -23,7 +23,6 @@ mod shutdown;
 mod side;
 
 pub use finish::RecordSink;
-pub use prepare::OWNED_BYTES_MAX;
 pub use shutdown::Shutdown;
 
 use crate::config::Config;

@@ -4,15 +4,12 @@ use super::memory::{Memory, Range};
 use super::side::Side;
 use wakering_core::Error;
 use wakering_core::abi::{
-    ErrorKind, HANDLE_NONE, HandleId, OpDescriptor, Opcode, POSITION_CURRENT, Segment, buffer_kind,
-    op_flag,
+    ErrorKind, HANDLE_NONE, HandleId, OWNED_BYTES_MAX, OpDescriptor, Opcode, POSITION_CURRENT,
+    Segment, buffer_kind, op_flag,
 };
 use wakering_core::block::BlockPool;
 use wakering_core::handle::{FileKind, HandleTable};
 use wakering_core::resource::{NOT_FIXED, NOT_REGISTERED, PathRole, Prepared, Resource};
-
-/// The most bytes of one op on memory of the runtime.
-pub const OWNED_BYTES_MAX: u32 = 64 << 20;
 
 /// What preparing needs of the lane.
 pub(super) struct Preparation<'a> {
