@@ -1,0 +1,118 @@
+/** While operations complete as fast as they are asked for, timers and sockets get their turn. */
+
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { Runtime } from 'wakering';
+import { isSlow, makeFolder } from './support/fixtures.ts';
+
+const SECOND = 1000;
+const TICK_MS = 10;
+/** Other programs of this machine take turns away too: the best of so many seconds counts. */
+const ATTEMPTS = 4;
+const SHARE = isSlow ? 0.1 : 0.6;
+
+interface Turns {
+  /** The part of a timer's ticks that came. */
+  readonly ticks: number;
+  readonly immediates: number;
+  readonly operations: number;
+}
+
+/** Keeps `depth` operations going for a second, and counts the turns that others get. */
+async function saturate(depth: number, one: () => PromiseLike<unknown>): Promise<Turns> {
+  let ticks = 0;
+  let immediates = 0;
+  let operations = 0;
+  let going = true;
+  const start = performance.now();
+  const timer = setInterval(() => (ticks += 1), TICK_MS);
+  const again = (): void => {
+    immediates += 1;
+    if (going) setImmediate(again);
+  };
+  setImmediate(again);
+  const end = start + SECOND;
+  const reader = async (): Promise<void> => {
+    while (performance.now() < end) {
+      await one();
+      operations += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: depth }, reader));
+  const elapsed = performance.now() - start;
+  going = false;
+  clearInterval(timer);
+  return { ticks: ticks / (elapsed / TICK_MS), immediates, operations };
+}
+
+async function checkTurns(
+  t: ExecutionContext,
+  runtime: Runtime,
+  depth: number,
+  one: () => PromiseLike<unknown>,
+): Promise<void> {
+  let best: Turns = { ticks: 0, immediates: 0, operations: 0 };
+  for (let attempt = 0; attempt < ATTEMPTS && best.ticks < SHARE; attempt += 1) {
+    const turns = await saturate(depth, one);
+    if (turns.ticks > best.ticks) best = turns;
+  }
+  t.log(
+    `${best.operations} operations, ${Math.round(best.ticks * 100)} % of the ticks, ` +
+      `${best.immediates} immediates`,
+  );
+  t.true(best.ticks >= SHARE, 'the timer keeps firing');
+  t.true(best.immediates > 20, 'setImmediate gets turns');
+  t.true(best.operations > 1000, 'and the operations were many');
+  t.true(runtime.metrics().yields > 0);
+}
+
+test.serial('128 reads at a time leave timers their turn', async (t) => {
+  await using runtime = new Runtime();
+  const path = `${await makeFolder(t)}/file`;
+  writeFileSync(path, Buffer.alloc(1 << 20, 'x'));
+  await using file = await runtime.fs.open(path);
+  const buffer = Buffer.alloc(4096);
+  await checkTurns(t, runtime, 128, () => file.read(buffer, 0, 4096, 8192));
+});
+
+test.serial('a single loop of awaited operations leaves timers their turn', async (t) => {
+  await using runtime = new Runtime();
+  await checkTurns(t, runtime, 1, () => runtime.ops.nop());
+});
+
+test.serial('more operations than there are slots leave timers their turn', async (t) => {
+  await using runtime = new Runtime({ queueDepth: 16 });
+  await checkTurns(t, runtime, 1000, () => runtime.ops.nop());
+});
+
+test.serial('a socket of node:net answers while 128 reads at a time go on', async (t) => {
+  await using runtime = new Runtime();
+  const path = `${await makeFolder(t)}/file`;
+  writeFileSync(path, Buffer.alloc(1 << 20, 'x'));
+  await using file = await runtime.fs.open(path);
+  // Whoever is destroyed first resets the other: no business of this test.
+  const server = net.createServer((socket) => void socket.on('error', () => {}).pipe(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1');
+  await once(client, 'connect');
+  let echoes = 0;
+  client.on('error', () => {});
+  client.on('data', () => {
+    echoes += 1;
+    client.write('again');
+  });
+  client.write('first');
+  const buffer = Buffer.alloc(4096);
+  const { operations } = await saturate(128, () => file.read(buffer, 0, 4096, 0));
+  const during = echoes;
+  client.destroy();
+  server.close();
+  t.log(`${during} echoes beside ${operations} reads`);
+  t.true(during > (isSlow ? 2 : 50));
+  t.true(operations > 1000);
+});

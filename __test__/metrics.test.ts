@@ -1,0 +1,192 @@
+/** What a runtime says of itself is what it did. */
+
+import { constants } from 'node:fs';
+import test from 'ava';
+import { Runtime } from 'wakering';
+import type { Metrics } from 'wakering';
+import { eventually } from './support/counts.ts';
+import { inTime, makeFifo, makeFolder, nextTurn, rounds } from './support/fixtures.ts';
+import { skip } from './support/launch.ts';
+
+const { O_RDWR } = constants;
+
+function isUring(runtime: Runtime): boolean {
+  return runtime.capabilities().driver === 'uring';
+}
+
+/** Every number of a report, nested ones too, by its path. */
+function numbers(report: object, prefix = ''): [string, unknown][] {
+  return Object.entries(report).flatMap(([name, value]: [string, unknown]) =>
+    typeof value === 'object' && value !== null
+      ? numbers(value, `${prefix}${name}.`)
+      : [[`${prefix}${name}`, value] as [string, unknown]],
+  );
+}
+
+test('a new runtime has done nothing', async (t) => {
+  await using runtime = new Runtime();
+  const report = runtime.metrics();
+  t.deepEqual(report.completed, {});
+  const others = numbers(report).filter(([name]) => name !== 'enters');
+  for (const [name, value] of others) t.is(value, 0, name);
+});
+
+test('completed operations are counted by name, and by who carried them out', async (t) => {
+  await using runtime = new Runtime();
+  const { fs, ops } = runtime;
+  const folder = await makeFolder(t);
+  await fs.writeFile(`${folder}/file`, 'content');
+  await fs.readdir(folder);
+  await fs.rename(`${folder}/file`, `${folder}/other`);
+  await fs.unlink(`${folder}/other`);
+  await Promise.all(Array.from({ length: 7 }, () => ops.nop()));
+  const { completed, lanes } = runtime.metrics();
+  t.deepEqual(completed, {
+    Nop: 7,
+    OpenAt: 1,
+    Close: 1,
+    Write: 1,
+    Renameat: 1,
+    Unlinkat: 1,
+    Readdir: 1,
+  });
+  const sum = lanes.inline + lanes.loop + lanes.worker + lanes.pool;
+  t.is(sum, 13);
+  // A ring has no readdir; the other driver has a pool of its own.
+  t.is(lanes.pool > 0, isUring(runtime));
+});
+
+test('bytes are counted, of reads and of writes', async (t) => {
+  await using runtime = new Runtime();
+  const path = `${await makeFolder(t)}/file`;
+  await using file = await runtime.fs.open(path, 'w+');
+  await file.write(Buffer.alloc(5000), 0, 5000, 0);
+  await file.write(Buffer.alloc(70_000), 0, 70_000, 0);
+  await file.read(Buffer.alloc(1000), 0, 1000, 0);
+  await file.read(Buffer.alloc(1000), 0, 1000, 69_900);
+  t.deepEqual(runtime.metrics().bytes, { read: 1100, written: 75_000 });
+});
+
+test('a microtask batch is one flush, and on a ring few system calls', async (t) => {
+  await using runtime = new Runtime();
+  const before = runtime.metrics();
+  await Promise.all(Array.from({ length: 128 }, () => runtime.ops.nop()));
+  const after = runtime.metrics();
+  t.is(after.flushes - before.flushes, 1);
+  if (isUring(runtime)) t.true(after.enters - before.enters <= 2, `${after.enters} enters`);
+});
+
+test('open files and operations in flight go up and come back', async (t) => {
+  await using runtime = new Runtime();
+  const { fs, ops } = runtime;
+  const files = await Promise.all(Array.from({ length: 5 }, () => fs.open('package.json')));
+  t.is(runtime.metrics().openFiles, 5);
+  await Promise.all(files.map((file) => file.close()));
+  t.is(runtime.metrics().openFiles, 0);
+  const sleeps = Array.from({ length: 9 }, () => ops.sleep(60_000));
+  t.is(runtime.metrics().inFlight, 9);
+  for (const op of sleeps) op.cancel();
+  await Promise.allSettled(sleeps);
+  const left = await eventually(
+    () => runtime.metrics().inFlight,
+    (count) => count === 0,
+  );
+  t.is(left, 0);
+});
+
+test('cancels are counted by what came of them', async (t) => {
+  await using runtime = new Runtime({ queueDepth: 2 });
+  const fifo = makeFifo(await makeFolder(t));
+  const pipe = await runtime.ops.open(fifo, O_RDWR, 0);
+  const read = runtime.ops.readOwned(pipe, 10, null);
+  await nextTurn();
+  read.cancel();
+  await t.throwsAsync(async () => read, { code: 'ABORT_ERR' });
+  const { cancels } = runtime.metrics();
+  t.is(cancels.asked, 1);
+  t.is(cancels.won + cancels.lost + cancels.withdrawn, 1);
+  t.is(cancels.lost, 0);
+  await runtime.ops.close(pipe);
+});
+
+test('a queue depth of 32 holds 10,000 operations back, and memory stays flat', async (t) => {
+  const count = rounds(10_000);
+  await using runtime = new Runtime({ queueDepth: 32 });
+  await using file = await runtime.fs.open('package.json');
+  const buffer = Buffer.alloc(4096);
+  const wave = async (): Promise<void> => {
+    const reads = Array.from({ length: count }, () => file.read(buffer, 0, 4096, 0));
+    let inFlightMax = 0;
+    const watcher = setInterval(look, 1);
+    function look(): void {
+      inFlightMax = Math.max(inFlightMax, runtime.metrics().inFlight);
+    }
+    look();
+    t.is(runtime.metrics().inFlight + runtime.metrics().queued, count);
+    await inTime(Promise.all(reads), 'the reads', 60_000);
+    clearInterval(watcher);
+    t.is(inFlightMax, 32);
+  };
+  await wave();
+  (globalThis as { gc?: () => void }).gc?.();
+  const before = process.memoryUsage.rss();
+  for (let round = 0; round < 5; round += 1) await wave();
+  (globalThis as { gc?: () => void }).gc?.();
+  const grown = process.memoryUsage.rss() - before;
+  t.true(grown < 64 << 20, `${grown} bytes more`);
+  const { completed, waitedForSlot, inFlight, queued } = runtime.metrics();
+  t.is(completed['Read'], 6 * count);
+  t.is(waitedForSlot, 6 * (count - 32));
+  t.deepEqual([inFlight, queued], [0, 0]);
+});
+
+test('what libuv brings is counted as a wait', async (t) => {
+  await using runtime = new Runtime();
+  await runtime.ops.sleep(20);
+  t.true(runtime.metrics().waits >= 1);
+});
+
+test('attempts on cold or absent caches are counted where they are made', async (t) => {
+  await using runtime = new Runtime();
+  await runtime.fs.stat('package.json');
+  const first = runtime.metrics();
+  for (let round = 0; round < 10; round += 1) await runtime.fs.stat('package.json');
+  const after = runtime.metrics();
+  t.is(after.lanes.inline - first.lanes.inline, 10, 'a cached stat waits for nobody');
+  t.is(after.cachedMisses, first.cachedMisses);
+});
+
+test('on a ring, large copies are counted for the worker loop', async (t) => {
+  await using runtime = new Runtime();
+  if (!isUring(runtime)) return skip(t, 'the worker loop belongs to the uring driver');
+  const path = `${await makeFolder(t)}/file`;
+  await using file = await runtime.fs.open(path, 'w+');
+  await file.write(Buffer.alloc(1 << 20), 0, 1 << 20, 0);
+  await file.read(Buffer.alloc(1 << 20), 0, 1 << 20, 0);
+  t.is(runtime.metrics().lanes.worker, 2);
+});
+
+test('capabilities say which driver, why, and of each feature yes or why not', async (t) => {
+  await using runtime = new Runtime();
+  const { driver, reason, kernel, features } = runtime.capabilities();
+  t.true(driver === 'uring' || driver === 'poll');
+  t.true(reason.length > 10);
+  t.regex(kernel, /^\d+\.\d+/);
+  if (driver === 'uring') t.true(Object.keys(features).length > 20);
+  for (const [name, feature] of Object.entries(features)) {
+    t.is(feature.available, feature.reason === undefined, name);
+  }
+  t.deepEqual(runtime.capabilities(), { driver, reason, kernel, features });
+});
+
+test('every number is a whole one, and none is negative', async (t) => {
+  await using runtime = new Runtime();
+  await runtime.fs.readFile('package.json');
+  await runtime.ops.sleep(1);
+  const report: Metrics = runtime.metrics();
+  for (const [name, value] of numbers(report)) {
+    t.true(Number.isSafeInteger(value) && (value as number) >= 0, `${name}: ${String(value)}`);
+  }
+  t.is(report.malformed, 0);
+  t.is(report.orphansClosed, 0);
+});
