@@ -109,6 +109,9 @@ same('mkdir', [
   ['recursive below a file', (fs) => fs.mkdir('hello.txt/x', { recursive: true })],
   ['recursive far below a file', (fs) => fs.mkdir('hello.txt/x/y/z', { recursive: true })],
   ['recursive where a link to nothing is', (fs) => fs.mkdir('dead', { recursive: true })],
+  ['recursive below a link to nothing', (fs) => fs.mkdir('dead/x', { recursive: true })],
+  ['recursive far below a link to nothing', (fs) => fs.mkdir('dead/x/y', { recursive: true })],
+  ['recursive below a link in circles', (fs) => fs.mkdir('loop/x', { recursive: true })],
   ['recursive through a link to a folder', (fs) => fs.mkdir('folder/way/x/y', { recursive: true })],
   [
     'recursive at once, many',

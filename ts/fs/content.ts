@@ -18,6 +18,13 @@ const CHUNK_BYTES = 512 * 1024;
 const FILE_BYTES_MAX = 2 ** 31 - 1;
 
 /**
+ * Memory for first reads, used again and again: fresh memory of that size costs more than the read
+ * of a small file, whose content then goes into memory of its own size (or becomes text at once).
+ */
+const scratches: Buffer[] = [];
+const SCRATCHES_MAX = 32;
+
+/**
  * Reads to the end of the file.
  *
  * The first read goes out together with the `fstat`, so that a small file takes one round. A read
@@ -33,23 +40,44 @@ export async function readContent(
   path?: Path,
 ): Promise<string | Buffer> {
   const { signal, encoding } = options;
-  const call = { signal };
   checkAborted(signal);
-  const [first, stats] = await Promise.all([
-    answer(lane.readOwned(file, FIRST_BYTES, null, call)),
-    answer(lane.statFile(file, false, call)),
-  ]).catch((error: CodedError) => {
+  const call = signal && { signal };
+  const scratch = scratches.pop() ?? Buffer.allocUnsafeSlow(FIRST_BYTES);
+  const reading = lane.read(file, scratch, 0, FIRST_BYTES, null, call);
+  const looking = lane.statFile(file, false, call);
+  // It may fail first, and is waited for second.
+  looking.catch(ignore);
+  try {
+    const bytes = await reading;
+    const stats = await looking;
+    checkAborted(signal);
+    const first = scratch.subarray(0, bytes);
+    const size = stats.isFile() ? Number(stats.size) : 0;
+    if (size > FILE_BYTES_MAX) throw tooLarge(size);
+    if (first.length > 0 && size === 0) {
+      return finished(await readPieces(lane, file, first, scratch, call), encoding);
+    }
+    if (first.length > 0 && first.length < size) {
+      return finished(await readSized(lane, file, first, size, call), encoding);
+    }
+    return encoding ? first.toString(encoding) : copied(first);
+  } catch (error) {
     throw withPath(error, path);
-  });
-  const size = stats.isFile() ? Number(stats.size) : 0;
-  if (size > FILE_BYTES_MAX) throw tooLarge(size);
-  let whole = first;
-  if (first.length > 0 && size === 0) whole = await readPieces(lane, file, first, call);
-  else if (first.length > 0 && first.length < size) {
-    whole = await readSized(lane, file, first, size, call);
+  } finally {
+    // The read is over, so nobody writes to it any more.
+    if (scratches.length < SCRATCHES_MAX) scratches.push(scratch);
   }
-  checkAborted(signal);
+}
+
+function finished(whole: Buffer, encoding: BufferEncoding | null | undefined): string | Buffer {
   return encoding ? whole.toString(encoding) : whole;
+}
+
+/** The bytes in memory of their own. */
+function copied(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
 }
 
 /** Reads what is left of a file whose size is known; it may have shrunk meanwhile. */
@@ -58,15 +86,15 @@ async function readSized(
   file: OpenFile,
   first: Buffer,
   size: number,
-  call: CallOptions,
+  call: CallOptions | undefined,
 ): Promise<Buffer> {
   const whole = Buffer.allocUnsafeSlow(size);
   whole.set(first);
   let filled = first.length;
   while (filled < size) {
-    checkAborted(call.signal);
+    checkAborted(call?.signal);
     const length = Math.min(CHUNK_BYTES, size - filled);
-    const bytes = await answer(lane.read(file, whole, filled, length, null, call));
+    const bytes = await lane.read(file, whole, filled, length, null, call);
     if (bytes === 0) break;
     filled += bytes;
   }
@@ -78,47 +106,70 @@ async function readPieces(
   lane: Lane,
   file: OpenFile,
   first: Buffer,
-  call: CallOptions,
+  scratch: Buffer,
+  call: CallOptions | undefined,
 ): Promise<Buffer> {
-  const pieces = [first];
+  const pieces = [copied(first)];
   for (;;) {
-    checkAborted(call.signal);
-    const piece = await answer(lane.readOwned(file, FIRST_BYTES, null, call));
-    if (piece.length === 0) break;
-    pieces.push(piece);
+    checkAborted(call?.signal);
+    const bytes = await lane.read(file, scratch, 0, FIRST_BYTES, null, call);
+    if (bytes === 0) return Buffer.concat(pieces);
+    pieces.push(copied(scratch.subarray(0, bytes)));
   }
-  return pieces.length === 1 ? first : Buffer.concat(pieces);
 }
 
 /** A failed `read` names no path; who opened the file by one knows it. */
-function withPath(error: CodedError, path: Path | undefined): Error {
-  const { errno, syscall } = error;
-  if (path === undefined || errno === undefined || syscall === undefined) return error;
+function withPath(error: unknown, path: Path | undefined): unknown {
+  const { errno, syscall } = error as CodedError;
+  if (path === undefined || errno === undefined || syscall === undefined) return locate(error);
   return locate(systemError(errno, syscall, path));
 }
+
+function ignore(): void {}
 
 function tooLarge(size: number): RangeError {
   const error = new RangeError(`File size (${size}) is greater than 2 GiB`);
   return Object.assign(error, { code: 'ERR_FS_FILE_TOO_LARGE' });
 }
 
-/** Writes all of it, piece by piece where it comes in pieces. */
+/**
+ * Writes all of it, piece by piece where it comes in pieces.
+ *
+ * @param start - Where in the file that is, where it is known: see {@link Progress}.
+ */
 export async function writeContent(
   lane: Lane,
   file: OpenFile,
   data: Content,
   options: ContentOptions,
+  start?: number,
 ): Promise<void> {
   const { signal, encoding } = options;
   checkAborted(signal);
+  const progress: Progress = { lane, file, signal, end: start, isTrusted: true };
   if (typeof data === 'string' || ArrayBuffer.isView(data)) {
-    await writeBytes(lane, file, toBytes(data, encoding), signal);
+    await writeBytes(progress, toBytes(data, encoding));
     return;
   }
   for await (const piece of data) {
     checkAborted(signal);
-    await writeBytes(lane, file, toBytes(piece, encoding), signal);
+    await writeBytes(progress, toBytes(piece, encoding));
   }
+}
+
+/**
+ * How far the writing of a file has come.
+ *
+ * The kernel's rings do not move the file's own position when a write is cut short by an error (the
+ * disk is full). The next write would go over what was just written, and succeed. So after a short
+ * write the position is given, where it is known; a file that appends ignores it.
+ */
+interface Progress {
+  readonly lane: Lane;
+  readonly file: OpenFile;
+  readonly signal: AbortSignal | undefined;
+  end: number | undefined;
+  isTrusted: boolean;
 }
 
 function toBytes(
@@ -128,17 +179,26 @@ function toBytes(
   return ArrayBuffer.isView(data) ? bytesOf(data) : Buffer.from(data, encoding || 'utf8');
 }
 
-async function writeBytes(
-  lane: Lane,
-  file: OpenFile,
-  bytes: Uint8Array,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function writeBytes(progress: Progress, bytes: Uint8Array): Promise<void> {
+  const { lane, file, signal } = progress;
+  const call = signal && { signal };
   let written = 0;
   while (written < bytes.length) {
     checkAborted(signal);
     const length = Math.min(CHUNK_BYTES, bytes.length - written);
-    written += await answer(lane.write(file, bytes, written, length, null, { signal }));
+    const position = progress.isTrusted ? null : (progress.end ?? null);
+    let count: number;
+    try {
+      count = await lane.write(file, bytes, written, length, position, call);
+    } catch (error) {
+      if (position === null || (error as CodedError).code !== 'ESPIPE') throw locate(error);
+      // A pipe has no positions, and so none that could be wrong.
+      progress.end = undefined;
+      continue;
+    }
+    written += count;
+    if (progress.end !== undefined) progress.end += count;
+    if (count < length) progress.isTrusted = false;
   }
 }
 
@@ -155,7 +215,7 @@ export async function thenClose<T>(lane: Lane, file: OpenFile, work: Promise<T>)
     result = await work;
   } catch (error) {
     // The file is given up: what closing it says adds nothing to what went wrong before.
-    await lane.close(file).catch(() => {});
+    await lane.close(file).catch(ignore);
     throw error;
   }
   await answer(lane.close(file));

@@ -34,29 +34,26 @@ export async function makePath(
   while (missing.length > 0) {
     checkAborted(call?.signal);
     const folder = missing.at(-1) as string;
-    const outcome = await tryMake(lane, folder, mode, call);
+    const bytes = Buffer.from(folder, 'latin1');
+    const outcome = await tryMake(lane, bytes, mode, call);
     if (outcome === 'made') first ??= folder;
-    if (
-      outcome === 'made' ||
-      (outcome === 'exists' && (await isFolder(lane, folder, path, call)))
-    ) {
+    if (outcome === 'exists') await demandFolder(lane, bytes, missing.length > 1, call);
+    if (outcome === 'made' || outcome === 'exists') {
       missing.pop();
       isAboveThere = true;
-    } else if (outcome === 'exists') {
-      throw located(missing.length > 1 ? ENOTDIR : EEXIST, 'mkdir', path);
-    } else if (typeof outcome === 'number') {
-      throw located(outcome, 'mkdir', path);
-    } else {
+    } else if (outcome === 'lacks') {
       const above = folder.slice(0, Math.max(folder.lastIndexOf('/'), 0));
       // Where the folder above is there, or cannot be, what is missing is something else.
       if (isAboveThere || above === '') throw located(ENOENT, 'mkdir', path);
       missing.push(above);
+    } else {
+      throw located(outcome, 'mkdir', bytes);
     }
   }
   return first === undefined ? undefined : Buffer.from(first, 'latin1').toString();
 }
 
-/** An error about the path that the program named, whichever part of it failed. */
+/** An error about making that folder, whatever was asked of the system. */
 function located(result: number, syscall: string, path: Path): Error {
   return locate(systemError(result, syscall, path), located);
 }
@@ -64,12 +61,12 @@ function located(result: number, syscall: string, path: Path): Error {
 /** Whether it was made, was there, lacks the folder above, or cannot be made (then the errno). */
 async function tryMake(
   lane: Lane,
-  folder: string,
+  folder: Buffer,
   mode: number,
   call: CallOptions | undefined,
 ): Promise<'made' | 'exists' | 'lacks' | number> {
   try {
-    await answer(lane.mkdir(Buffer.from(folder, 'latin1'), mode, call));
+    await answer(lane.mkdir(folder, mode, call));
     return 'made';
   } catch (error) {
     const { code, errno } = error as CodedError;
@@ -79,19 +76,25 @@ async function tryMake(
   }
 }
 
-async function isFolder(
+/**
+ * Throws when what is there is no folder.
+ *
+ * @param isAbove - Whether it is on the way to the folder that is wanted.
+ */
+async function demandFolder(
   lane: Lane,
-  folder: string,
-  path: Path,
+  folder: Buffer,
+  isAbove: boolean,
   call: CallOptions | undefined,
-): Promise<boolean> {
+): Promise<void> {
   try {
-    const bytes = Buffer.from(folder, 'latin1');
-    return (await answer(lane.statPath(bytes, true, false, call))).isDirectory();
+    if ((await lane.statPath(folder, true, false, call)).isDirectory()) return;
   } catch (error) {
     const { errno } = error as CodedError;
-    throw errno === undefined ? error : located(errno, 'mkdir', path);
+    if (errno === undefined) throw locate(error);
+    if (!isAbove) throw located(errno, 'mkdir', folder);
   }
+  throw located(isAbove ? ENOTDIR : EEXIST, 'mkdir', folder);
 }
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';

@@ -44,7 +44,7 @@ export async function writeFile(
   const flags = openFlags(options.flag || flag);
   const file = await openChecked(lane, toPath(path), flags, mode, { signal });
   const work = async (): Promise<void> => {
-    await writeContent(lane, file, data, options);
+    await writeContent(lane, file, data, options, 0);
     if (flush) await answer(lane.fsync(file));
   };
   await thenClose(lane, file, work());
