@@ -127,7 +127,7 @@ export const POSITION_CURRENT_WORD = 4294967295;
 /** The longest path, without its NUL. */
 export const PATH_BYTES_MAX = 4095;
 
-/** Most bytes that one operation moves through memory of the addon. */
+/** Most bytes of an op on the addon's memory. */
 export const OWNED_BYTES_MAX = 67108864;
 
 /** The most segments of one Readv or Writev. */

@@ -74,12 +74,7 @@ fn typescript() -> String {
         POSITION_CURRENT as u32,
     );
     number(o, "The longest path, without its NUL.", "PATH_BYTES_MAX", PATH_BYTES_MAX);
-    number(
-        o,
-        "Most bytes that one operation moves through memory of the addon.",
-        "OWNED_BYTES_MAX",
-        OWNED_BYTES_MAX,
-    );
+    number(o, "Most bytes of an op on the addon's memory.", "OWNED_BYTES_MAX", OWNED_BYTES_MAX);
     number(o, "The most segments of one Readv or Writev.", "SEGMENTS_MAX", SEGMENTS_MAX);
     number(
         o,
