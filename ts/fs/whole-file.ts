@@ -1,6 +1,7 @@
 /** `readFile`, `writeFile` and `appendFile` of a path: open, all of it, close. */
 
 import type { PathLike } from 'node:fs';
+import { unsupported } from '../errors.ts';
 import type { Lane } from '../lane.ts';
 import { comesInPieces, readContent, thenClose, writeContent } from './content.ts';
 import { FileHandle } from './file-handle.ts';
@@ -19,6 +20,9 @@ export async function readFile(
 ): Promise<string | Buffer> {
   if (path instanceof FileHandle) return path.readFile(given);
   const options = readOptions(given);
+  if ('buffer' in options && options.buffer !== undefined) {
+    throw unsupported("readFile's option `buffer`", 'use FileHandle.read(), which takes a buffer');
+  }
   const { signal } = options;
   checkAborted(signal);
   const checked = toPath(path);
