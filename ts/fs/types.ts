@@ -201,7 +201,7 @@ export interface Fs {
    * ```ts
    * import { open } from 'wakering/fs';
    *
-   * await using file = await open('package.json');
+   * await using file = await open(process.execPath);
    * const { bytesRead, buffer } = await file.read();
    * ```
    */
