@@ -61,6 +61,8 @@ pub struct Lane {
     for_pool: Vec<Token>,
     mounts: Arc<Mounts>,
     worker: Option<WorkerLoop>,
+    /// The kernel gave the worker loop no ring or thread: this thread's own carries its ops.
+    worker_refused: bool,
     handles: HandleTable,
     memory: Memory,
     blocks: BlockPool,
@@ -99,6 +101,7 @@ impl Lane {
             for_pool: Vec::with_capacity(config.slots as usize),
             mounts,
             worker: None,
+            worker_refused: false,
             handles: HandleTable::new(config.handles_max as usize),
             memory: Memory::default(),
             blocks: BlockPool::new(BLOCKS_MAX),
@@ -267,7 +270,10 @@ impl Lane {
     fn hand_over(&mut self, token: Token, lane: policy::Lane) -> Result<(), Error> {
         self.sides[token.index() as usize].lane = lane;
         let given = match lane {
-            policy::Lane::Worker => self.worker().and_then(|worker| worker.enqueue(token)),
+            policy::Lane::Worker => match self.worker() {
+                Some(worker) => worker.enqueue(token),
+                None => return self.hand_over(token, policy::Lane::Loop),
+            },
             policy::Lane::Pool => {
                 self.for_pool.push(token);
                 Ok(())
@@ -286,11 +292,14 @@ impl Lane {
         given
     }
 
-    fn worker(&mut self) -> Result<&mut WorkerLoop, Error> {
-        if self.worker.is_none() {
-            self.worker = Some(WorkerLoop::start(&self.home)?);
+    /// The worker loop, started when it is first needed. A ring of its own may be refused, where
+    /// locked memory is scarce: that is no reason for an op to fail.
+    fn worker(&mut self) -> Option<&mut WorkerLoop> {
+        if self.worker.is_none() && !self.worker_refused {
+            self.worker = WorkerLoop::start(&self.home).ok();
+            self.worker_refused = self.worker.is_none();
         }
-        self.worker.as_mut().ok_or_else(|| ErrorKind::Closed.into())
+        self.worker.as_mut()
     }
 
     /// Answers a Queued op on this thread; its record comes with the next turn.
