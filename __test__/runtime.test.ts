@@ -85,6 +85,23 @@ test('everything that is called after close fails typed', async (t) => {
   t.throws(() => runtime.capabilities(), closed);
 });
 
+test('a FileHandle may be closed after its runtime, which has closed it already', async (t) => {
+  const runtime = new Runtime();
+  const file = await runtime.fs.open('package.json');
+  const { fd } = file;
+  await runtime.close();
+  await file.close();
+  t.is(file.fd, -1);
+  t.true(fd >= 0);
+  await file.close();
+  {
+    const other = new Runtime();
+    await using late = await other.fs.open('package.json');
+    t.true(late.fd >= 0);
+    await other.close();
+  }
+});
+
 test('calls made while close is under way fail typed too', async (t) => {
   const runtime = new Runtime();
   const op = runtime.ops.sleep(60_000);

@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import type { BigIntStats as NodeBigIntStats, Stats as NodeStats } from 'node:fs';
 import { fileClosed, invalidArgValue, locate, systemError } from '../errors.ts';
+import type { CodedError } from '../errors.ts';
 import type { Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
 import { comesInPieces, readContent, writeContent } from './content.ts';
@@ -300,7 +301,14 @@ export class FileHandle extends EventEmitter {
     if (this.#users > 0) return;
     this.#fd = -1;
     const closing = this.#closing;
-    answer(this.#lane.close(this.#file)).then(() => closing?.resolve(), closing?.reject);
+    answer(this.#lane.close(this.#file)).then(
+      () => closing?.resolve(),
+      (error: CodedError) => {
+        // The end of its runtime closed it: there is nothing left to do.
+        if (error.code === 'ERR_WAKERING_CLOSED') closing?.resolve();
+        else closing?.reject(error);
+      },
+    );
   }
 }
 
