@@ -76,10 +76,9 @@ impl Preparation<'_> {
             }
             Opcode::Statx => {
                 self.place(d.handle, resource)?;
+                // No path means the handle itself, and no file where there is none either: both
+                // drivers see to that.
                 self.path(d, PathRole::First, resource)?;
-                if d.args[1] == 0 {
-                    resource.prepared.op_flags |= libc::AT_EMPTY_PATH as u32;
-                }
                 prospect.may_be_cached = true;
             }
             Opcode::Renameat | Opcode::Linkat | Opcode::Symlinkat | Opcode::CopyFile => {
