@@ -103,7 +103,8 @@ const cases: Record<string, Case> = {
   'under ENOSYS, as without io_uring': {
     refusal: 'enosys',
     only: [],
-    reason: /io_uring_setup: Function not implemented.*kernel was built without io_uring, or a sandbox/,
+    reason:
+      /io_uring_setup: Function not implemented.*kernel was built without io_uring, or a sandbox/,
     code: 'ENOSYS',
   },
   'under EACCES, as of security modules': {
@@ -139,7 +140,10 @@ for (const [title, { refusal, only, reason, code }] of Object.entries(cases)) {
     const refuse = (argv: readonly string[]): Command => refuseUring(refusal, argv, only);
     const alone = await nodeItself(refuse);
     if (alone.stdout !== 'alive\n') {
-      return skip(t, `Node itself ends here: ${alone.signal ?? alone.status} ${alone.stderr.trim()}`);
+      return skip(
+        t,
+        `Node itself ends here: ${alone.signal ?? alone.status} ${alone.stderr.trim()}`,
+      );
     }
     const { command, args } = programCommand(PROGRAM);
     const found = await report(t, refuse([command, ...args]));
@@ -153,20 +157,23 @@ for (const [title, { refusal, only, reason, code }] of Object.entries(cases)) {
 }
 
 // Locked memory is counted for the user, whatever the process: one after the other.
-test.serial('with little locked memory a plain user gets what fits, and everything works', async (t) => {
-  const obstacle = launchObstacle(USER);
-  if (obstacle !== undefined) return skip(t, obstacle);
-  const { command, args } = programCommand(PROGRAM);
-  // Somewhere between too little and enough, a ring fits and the worker loop's own does not.
-  for (const kibibytes of isSlow ? [64] : [64, 96, 128, 192, 256, 512]) {
-    const limits = { user: USER, memlockBytes: kibibytes * 1024 };
-    const found = await report(t, confine(limits, [command, ...args]));
-    checkWorks(t, found);
-    t.log(`${kibibytes} KiB: ${found.driver}, ${found.ringSize ?? found.reason}`);
-    if (found.driver === 'poll') t.regex(found.reason, /locked memory.*ulimit -l/);
-    else t.regex(found.reason, /the kernel allows io_uring/);
-  }
-});
+test.serial(
+  'with little locked memory a plain user gets what fits, and everything works',
+  async (t) => {
+    const obstacle = launchObstacle(USER);
+    if (obstacle !== undefined) return skip(t, obstacle);
+    const { command, args } = programCommand(PROGRAM);
+    // Somewhere between too little and enough, a ring fits and the worker loop's own does not.
+    for (const kibibytes of isSlow ? [64] : [64, 96, 128, 192, 256, 512]) {
+      const limits = { user: USER, memlockBytes: kibibytes * 1024 };
+      const found = await report(t, confine(limits, [command, ...args]));
+      checkWorks(t, found);
+      t.log(`${kibibytes} KiB: ${found.driver}, ${found.ringSize ?? found.reason}`);
+      if (found.driver === 'poll') t.regex(found.reason, /locked memory.*ulimit -l/);
+      else t.regex(found.reason, /the kernel allows io_uring/);
+    }
+  },
+);
 
 test.serial('with no locked memory at all, the reason says so and what to do', async (t) => {
   const obstacle = launchObstacle(USER);
@@ -187,7 +194,10 @@ test('with kernel.io_uring_disabled, the sysctl is named', async (t) => {
   const path = '/proc/sys/kernel/io_uring_disabled';
   const value = (await readFile(path, 'utf8').catch(() => 'absent')).trim();
   if (value === '0' || value === 'absent') {
-    return skip(t, `kernel.io_uring_disabled is ${value}, and tests do not set sysctls of the host`);
+    return skip(
+      t,
+      `kernel.io_uring_disabled is ${value}, and tests do not set sysctls of the host`,
+    );
   }
   const found = await report(t, programCommand(PROGRAM));
   checkWorks(t, found);

@@ -104,7 +104,10 @@ sqpoll('after its idle time the thread sleeps, and the next operation wakes it',
   for (let round = 0; round < 5; round += 1) {
     await inTime(runtime.ops.nop(), 'the first operation after a pause');
     await pause(IDLE_MS * 5);
-    const threads = await eventually(sqThreads, ([thread]) => thread?.state.startsWith('S') === true);
+    const threads = await eventually(
+      sqThreads,
+      ([thread]) => thread?.state.startsWith('S') === true,
+    );
     t.regex(threads[0]?.state ?? '', /^S/, 'sleeping');
     await checkReads(t, runtime);
   }
