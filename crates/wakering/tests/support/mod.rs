@@ -262,10 +262,9 @@ impl Port {
             _ => Some(self.lane.take_owned(slot).expect("the memory that the record names")),
         };
         let CompletionRecord { result, flags, handle, .. } = record;
-        let before = self.answers.insert(
-            slot,
-            Answer { result, flags, handle, statx: statx.map(Box::new), owned },
-        );
+        let before = self
+            .answers
+            .insert(slot, Answer { result, flags, handle, statx: statx.map(Box::new), owned });
         assert!(before.is_none(), "a second record of slot {slot}: {before:?}");
     }
 
@@ -297,6 +296,11 @@ impl Port {
     /// The answer, if it is there by now without waiting.
     pub fn answer(&mut self, slot: u32) -> Option<Answer> {
         self.answers.remove(&slot)
+    }
+
+    /// Whether the slot's op has not answered.
+    pub fn is_under_way(&self, slot: u32) -> bool {
+        self.under_way[slot as usize]
     }
 
     /// Turns when the bell rings, for `time`; whether the op has still not answered then.
