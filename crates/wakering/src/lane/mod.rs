@@ -173,7 +173,10 @@ impl Lane {
             Some(Opcode::CancelAll) => return self.cancel_all(),
             _ => {}
         }
-        let Ok(token) = self.home.slab.claim_at(d.slot, WakerRef::port(d.slot)) else {
+        // A number that is no slot's is none of a waker's either.
+        let there = d.slot < self.home.slab.len();
+        let claimed = there.then(|| self.home.slab.claim_at(d.slot, WakerRef::port(d.slot)));
+        let Some(Ok(token)) = claimed else {
             self.metrics.malformed += 1;
             return;
         };
