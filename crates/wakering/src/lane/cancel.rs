@@ -28,8 +28,13 @@ impl Lane {
         }
     }
 
-    /// Asks that every op of a handle be cancelled, but for its close.
+    /// Asks that every op of a handle be cancelled, but for its close. No handle is the one that every
+    /// op without a file has: that asks for nothing.
     pub(super) fn cancel_handle(&mut self, handle: HandleId) {
+        if handle.is_none() {
+            self.metrics.malformed += 1;
+            return;
+        }
         for index in 0..self.sides.len() as u32 {
             if self.sides[index as usize].handle == handle {
                 self.cancel_if_there(index);
