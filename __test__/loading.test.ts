@@ -94,7 +94,7 @@ async function installed(t: ExecutionContext): Promise<{ folder: string; native:
 }
 
 function addonName(native: string): string {
-  const [name] = readdirSync(native).filter((file) => file.endsWith('.node'));
+  const name = readdirSync(native).find((file) => file.endsWith('.node'));
   if (name === undefined) throw new Error(`no addon in ${native}`);
   return name;
 }
