@@ -100,6 +100,8 @@ function checkExamples() {
 function runExample(folder, { name, source }) {
   const own = at(folder, `${name}.d`);
   mkdirSync(own);
+  // An example stands in a project of its reader's.
+  writeFileSync(`${own}/package.json`, '{ "name": "example", "type": "module" }\n');
   const args = ['--unhandled-rejections=strict', at(folder, name)];
   const { status, output } = run(devNode, args, { quiet: true, cwd: own });
   if (status !== 0) problems.push(`${source}: the example fails\n${output}`);
