@@ -15,7 +15,8 @@ import type { Request, Sink } from './request.ts';
 export type OpState = 'pending' | 'fulfilled' | 'rejected' | 'cancelled';
 
 type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
-type Rejected<R> = ((reason: unknown) => R | PromiseLike<R>) | null | undefined;
+// oxlint-disable-next-line typescript/no-explicit-any -- as a promise's: what is thrown has no type
+type Rejected<R> = ((reason: any) => R | PromiseLike<R>) | null | undefined;
 
 /** Settles an Op from within this module's friends; set by the class below. */
 let fulfil: <T>(op: Op<T>, value: T) => void;

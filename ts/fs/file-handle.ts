@@ -33,13 +33,17 @@ export interface RangeOptions extends Cancellable {
 
 /** What a read gives; it has no prototype. */
 export interface ReadResult<T> {
+  /** How many bytes were read; 0 at the end of the file. */
   bytesRead: number;
+  /** What was passed in, or was made for the read. */
   buffer: T;
 }
 
 /** What a write gives; it has no prototype. */
 export interface WriteResult<T> {
+  /** How many bytes were written. */
   bytesWritten: number;
+  /** What was passed in. */
   buffer: T;
 }
 
