@@ -17,10 +17,12 @@
 //!   the loop's own bell, so that `poll_fd` is readable.
 //! - **D4** Every list here has room for each slot once, and none grows.
 
+mod begin;
+
 use crate::mounts::Mounts;
 use crate::pool::{BlockingPool, PoolConfig};
-use crate::readiness::{Interest, Readiness};
-use crate::streams::{Class, Step, Streams, writes};
+use crate::readiness::Readiness;
+use crate::streams::{Step, Streams, writes};
 use crate::sys;
 use crate::syscalls;
 use crate::timers::Timers;
@@ -116,12 +118,6 @@ impl PollDriver {
         &self.pool
     }
 
-    /// Whether the op under this token still waits to begin: neither withdrawn nor somebody else's.
-    fn is_queued(&self, token: Token) -> bool {
-        let slot = self.home.slab.slot(token);
-        slot.current(token.index()) == Some(token) && !slot.is_ready(token)
-    }
-
     /// The resource of an op that is this thread's.
     fn with_resource<R>(&self, token: Token, f: impl FnOnce(&mut Resource) -> R) -> R {
         // SAFETY: only called for ops that are Queued, or that this thread published and has not
@@ -140,101 +136,6 @@ impl PollDriver {
 
     fn set_place(&mut self, token: Token, place: Place) {
         self.flights[token.index() as usize] = (token.generation(), place);
-    }
-
-    /// Sends everything enqueued on its way.
-    fn begin_all(&mut self) -> Result<(), Error> {
-        let mut enqueued = std::mem::take(&mut self.enqueued);
-        for token in enqueued.drain(..) {
-            if self.is_queued(token) {
-                self.begin(token);
-            }
-        }
-        self.enqueued = enqueued;
-        if !self.for_pool.is_empty() {
-            self.enters += 1;
-            self.pool.publish(&mut self.for_pool)?;
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, token: Token) {
-        let prepared = self.prepared(token);
-        match prepared.opcode {
-            Opcode::Nop => self.complete(token, 0),
-            Opcode::Timeout => {
-                if self.publish_here(token) {
-                    self.timers.insert(sys::now_ns().saturating_add(prepared.offset), token);
-                    self.set_place(token, Place::Timers);
-                }
-            }
-            Opcode::PollAdd => self.begin_poll(token, &prepared),
-            Opcode::Read | Opcode::Readv | Opcode::Write | Opcode::Writev
-                if self.streams.class(&prepared) != Class::Blocking =>
-            {
-                self.begin_stream(token, &prepared);
-            }
-            _ => self.hand_to_pool(token),
-        }
-    }
-
-    fn hand_to_pool(&mut self, token: Token) {
-        self.handed += 1;
-        self.set_place(token, Place::Pool);
-        self.for_pool.push(token);
-    }
-
-    fn begin_stream(&mut self, token: Token, prepared: &Prepared) {
-        let interest = if writes(prepared.opcode) { Interest::WRITE } else { Interest::READ };
-        // Whoever came first gets the first bytes.
-        let step = if self.readiness.is_awaited(prepared.fd, interest) {
-            Step::Wait
-        } else {
-            self.attempt(token)
-        };
-        match step {
-            Step::Done(result) => self.complete(token, result),
-            Step::Pool => self.hand_to_pool(token),
-            Step::Wait => match self.wait(token, prepared.fd, interest) {
-                Ok(()) => {}
-                // Never ready, never waited for: a device that only a thread can wait for.
-                Err(Error::Os(libc::EPERM)) => self.hand_to_pool(token),
-                Err(error) => self.complete(token, error.to_result()),
-            },
-        }
-    }
-
-    fn attempt(&mut self, token: Token) -> Step {
-        let slot = self.home.slab.slot(token);
-        // SAFETY: as in `with_resource`, which would borrow all of `self`.
-        unsafe { slot.with_resource(|resource| self.streams.attempt(resource)) }
-    }
-
-    fn begin_poll(&mut self, token: Token, prepared: &Prepared) {
-        let events = prepared.op_flags as u16 as i16;
-        match sys::ready_events(prepared.fd, events) {
-            0 => {}
-            result => return self.complete(token, result),
-        }
-        let interest = interest_of(events);
-        // EPOLLRDHUP alone cannot be asked for here: without a look at the bytes it never ends.
-        if interest == Interest::default() {
-            return self.complete(token, -libc::EINVAL);
-        }
-        if let Err(error) = self.wait(token, prepared.fd, interest) {
-            self.complete(token, error.to_result());
-        }
-    }
-
-    /// Publishes an op that waits here, and lets it wait.
-    fn wait(&mut self, token: Token, fd: RawFd, interest: Interest) -> Result<(), Error> {
-        self.readiness.wait(token, fd, interest)?;
-        if self.publish_here(token) {
-            self.set_place(token, Place::Readiness);
-        } else {
-            self.readiness.remove(token);
-        }
-        Ok(())
     }
 
     fn publish_here(&self, token: Token) -> bool {
@@ -397,14 +298,6 @@ impl PollDriver {
     }
 }
 
-fn interest_of(events: i16) -> Interest {
-    Interest {
-        readable: events & (libc::POLLIN | libc::POLLRDNORM) != 0,
-        writable: events & (libc::POLLOUT | libc::POLLWRNORM) != 0,
-        priority: events & libc::POLLPRI != 0,
-    }
-}
-
 impl Driver for PollDriver {
     fn name(&self) -> &'static str {
         "poll"
@@ -426,7 +319,7 @@ impl Driver for PollDriver {
         if self.enqueued.len() == self.enqueued.capacity() {
             // Only withdrawn ops can fill a list with room for each slot.
             let slab = &self.home.slab;
-            self.enqueued.retain(|&token| slab.slot(token).current(token.index()) == Some(token));
+            self.enqueued.retain(|&token| begin::waits_to_begin(slab, token));
         }
         if self.enqueued.len() == self.enqueued.capacity() {
             return Err(ErrorKind::Busy.into());
