@@ -87,13 +87,18 @@ fn link_target(at: RawFd, path: CPath) -> Result<Vec<u8>, i32> {
 pub(super) fn real_path(resource: &mut Resource) -> Result<Vec<u8>, i32> {
     let at = resource.prepared.fd;
     let path = CPath::of(resource, PathRole::First);
-    let opened = sys::open_owned(at, path, libc::O_PATH, 0)?;
-    if let Some(found) = name_of(opened.as_raw_fd()) {
-        return Ok(found);
-    }
+    let failed = match sys::open_owned(at, path, libc::O_PATH, 0) {
+        Ok(opened) => match name_of(opened.as_raw_fd()) {
+            Some(found) => return Ok(found),
+            None => -libc::ENOSYS,
+        },
+        // The C library's way needs no descriptor.
+        Err(failed) if failed == -libc::EMFILE || failed == -libc::ENFILE => failed,
+        Err(failed) => return Err(failed),
+    };
     let absolute = path.starts_with_slash();
     if at != libc::AT_FDCWD && !absolute {
-        return Err(-libc::ENOSYS);
+        return Err(failed);
     }
     let mut resolved = [0; PATH_ROOM];
     let length = sys::realpath(path, &mut resolved);

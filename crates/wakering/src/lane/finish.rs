@@ -20,6 +20,8 @@ struct Finished {
     opened: Option<i32>,
     /// The descriptor of a close that was taken back before it began.
     unclosed: Option<i32>,
+    /// Whether a write moved something, and perhaps not everything.
+    fell_short: bool,
     statx: Option<[u8; statx::BYTES]>,
     owned: Option<Vec<u8>>,
     taken: Taken,
@@ -64,6 +66,11 @@ impl Lane {
             }
         }
         let side = &mut self.sides[index as usize];
+        if let Some(beginning) = side.beginning.take()
+            && finished.fell_short
+        {
+            beginning.mend(finished.result);
+        }
         let (opcode, lane, handle) = (side.opcode, side.lane, side.handle);
         self.keeping_alive -= u32::from(side.keeps_alive);
         side.owned = finished.owned;
@@ -126,6 +133,7 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
         flags: taken.outcome.flags & (completion_flag::INLINE | completion_flag::OWNED),
         opened: None,
         unclosed: None,
+        fell_short: false,
         statx: None,
         owned: None,
         taken,
@@ -148,6 +156,8 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
             None if !inline && !taken.orphaned => memory.bring_home(prepared.address, count),
             None => {}
         },
+        Opcode::Write => finished.fell_short = count > 0 && count < prepared.length as usize,
+        Opcode::Writev => finished.fell_short = count > 0,
         Opcode::Readv if !taken.orphaned => scatter(resource, count, memory),
         Opcode::Statx if result >= 0 => finished.statx = Some(*resource.back_bytes()),
         Opcode::Readdir | Opcode::Readlink | Opcode::Realpath if result >= 0 => {

@@ -18,6 +18,7 @@ mod close;
 mod fifo;
 mod finish;
 mod memory;
+mod position;
 mod prepare;
 mod shutdown;
 mod side;
@@ -185,6 +186,7 @@ impl Lane {
         side.lane = policy::Lane::Cached;
         side.handle = wakering_core::abi::HandleId::NONE;
         side.reader = None;
+        side.beginning = None;
         side.keeps_alive = d.flags & wakering_core::abi::op_flag::UNREF == 0;
         self.keeping_alive += u32::from(side.keeps_alive);
         let started = match opcode {
@@ -211,7 +213,7 @@ impl Lane {
             blocks: &mut self.blocks,
             side: &mut self.sides[token.index() as usize],
             arena,
-            registered: self.engine.is_ring(),
+            ring: self.engine.is_ring(),
         };
         let slot = self.home.slab.slot(token);
         // SAFETY: just claimed, so Queued, by its owner.

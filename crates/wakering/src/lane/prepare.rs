@@ -1,6 +1,7 @@
 //! From a descriptor to a prepared resource: every number that came from outside is checked here.
 
 use super::memory::{Memory, Range};
+use super::position::Beginning;
 use super::side::Side;
 use wakering_core::Error;
 use wakering_core::abi::{
@@ -18,8 +19,8 @@ pub(super) struct Preparation<'a> {
     pub(super) blocks: &'a mut BlockPool,
     pub(super) side: &'a mut Side,
     pub(super) arena: &'a [u8],
-    /// Whether the driver may be given registered memory.
-    pub(super) registered: bool,
+    /// Whether the driver is a ring: only that may be given registered memory.
+    pub(super) ring: bool,
 }
 
 /// What the lane must know to choose where the op goes.
@@ -118,6 +119,10 @@ impl Preparation<'_> {
         resource.prepared.fixed_file = entry.fixed_file;
         entry.in_flight += 1;
         self.side.handle = id;
+        let writes = matches!(opcode, Opcode::Write | Opcode::Writev);
+        if self.ring && writes && offset == POSITION_CURRENT && entry.in_flight == 1 {
+            self.side.beginning = Beginning::of(entry.fd);
+        }
         // At the file's own position an attempt would overtake the ops that are on their way.
         let in_order = offset != POSITION_CURRENT || entry.in_flight == 1;
         Ok(!entry.no_nowait && entry.kind != FileKind::Stream && in_order)
@@ -158,7 +163,7 @@ impl Preparation<'_> {
                 let range = self.memory.range(d.buffer, d.buffer_offset, d.length)?;
                 resource.prepared.address = self.memory.here(range);
                 let registered = self.memory.registered(range);
-                if self.registered && registered != NOT_REGISTERED {
+                if self.ring && registered != NOT_REGISTERED {
                     resource.prepared.registered = registered;
                     return Ok(None);
                 }

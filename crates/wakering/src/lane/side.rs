@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::fifo::Reader;
+use super::position::Beginning;
 use wakering_core::abi::{HandleId, Opcode};
 use wakering_core::policy;
 
@@ -19,6 +20,8 @@ pub(crate) struct Side {
     pub(crate) handle: HandleId,
     /// The open FIFO whose writer is waited for.
     pub(super) reader: Option<Reader>,
+    /// Where a write at the file's own position began.
+    pub(super) beginning: Option<Beginning>,
     /// Staged data of a write to come, or the result of an op until it is taken.
     pub(crate) owned: Option<Vec<u8>>,
 }
@@ -31,6 +34,7 @@ impl Side {
             keeps_alive: false,
             handle: HandleId::NONE,
             reader: None,
+            beginning: None,
             owned: None,
         }
     }
