@@ -8,6 +8,9 @@ use wakering_core::slot::{Completed, Outcome};
 use wakering_core::{Completion, Home, Token};
 
 const CQE_MORE: u32 = 1 << 1;
+/// What an op ends with when the kernel's thread that carries it out is stopped in the middle: EINTR
+/// and, before it was tidied up (seen on 6.1), the kernel's own numbers for "start again".
+const INTERRUPTED: [i32; 5] = [libc::EINTR, 512, 513, 514, 516];
 /// The upper half of a CQE's flags: which provided buffer was used.
 const CQE_BUFFER: u32 = 0xFFFF_0000;
 
@@ -23,6 +26,10 @@ pub(crate) enum Tag {
     Bell = 3,
     /// Of the trial at the start.
     Trial = 4,
+    /// The answer to a cancel request that was made before, in vain.
+    CancelAgain = 5,
+    /// It is time to make cancel requests again.
+    Again = 6,
 }
 
 impl Tag {
@@ -43,7 +50,7 @@ pub struct CancelOutcomes {
 }
 
 /// What is in flight, and what came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
     /// Entries of ops whose last CQE is owed.
     pub(crate) in_flight: usize,
@@ -56,13 +63,30 @@ pub(crate) struct Tally {
     pub(crate) bell_armed: bool,
     /// The doorbell was heard through the ring and not silenced since.
     pub(crate) bell_heard: bool,
+    /// Ops whose cancel was asked for and found nothing to end, although they are in flight.
+    pub(crate) in_vain: Vec<Token>,
+    /// It is time to ask for those again.
+    pub(crate) again_due: bool,
 }
 
 impl Tally {
+    pub(crate) fn new(slots_max: usize) -> Self {
+        Self {
+            in_flight: 0,
+            stale: 0,
+            cancels: CancelOutcomes::default(),
+            draining: false,
+            bell_armed: false,
+            bell_heard: false,
+            in_vain: Vec::with_capacity(slots_max),
+            again_due: false,
+        }
+    }
+
     /// Makes transition 3 where the entry is an op's last. `None` where there is nobody to tell.
     pub(crate) fn settle(&mut self, home: &Home, cqe: Cqe) -> Option<Completion> {
         if let Some(tag) = cqe.token.internal_tag() {
-            self.note(tag, cqe.result);
+            self.note(home, tag, cqe);
             return None;
         }
         let token = cqe.token;
@@ -75,10 +99,9 @@ impl Tally {
         }
         self.in_flight -= 1;
         let mut outcome = Outcome { result: cqe.result, flags: buffer };
-        // A worker thread of the kernel that is stopped in the middle of an op says so like this.
-        let asked = || self.draining || slot.is_cancel_requested(token);
-        if cqe.result == -libc::EINTR && asked() {
-            outcome.result = -libc::ECANCELED;
+        if INTERRUPTED.contains(&-cqe.result) {
+            let asked = self.draining || slot.is_cancel_requested(token);
+            outcome.result = if asked { -libc::ECANCELED } else { -libc::EINTR };
         }
         match slot.complete(token, outcome) {
             Completed::Deliver => Some(Completion { token, outcome }),
@@ -89,18 +112,42 @@ impl Tally {
         }
     }
 
-    fn note(&mut self, tag: u16, result: i32) {
+    fn note(&mut self, home: &Home, tag: u16, cqe: Cqe) {
         const CANCEL: u16 = Tag::Cancel as u16;
+        const CANCEL_AGAIN: u16 = Tag::CancelAgain as u16;
         const BELL: u16 = Tag::Bell as u16;
-        match (tag, -result) {
-            (CANCEL, libc::ENOENT) => self.cancels.not_found += 1,
-            (CANCEL, libc::EALREADY) => self.cancels.running += 1,
-            (CANCEL, _) => self.cancels.found += 1,
-            (BELL, _) => {
-                self.bell_armed = false;
-                self.bell_heard |= result > 0;
+        const AGAIN: u16 = Tag::Again as u16;
+        match tag {
+            CANCEL | CANCEL_AGAIN => {
+                let first = u64::from(tag == CANCEL);
+                match -cqe.result {
+                    libc::ENOENT => self.cancels.not_found += first,
+                    libc::EALREADY => self.cancels.running += first,
+                    _ => {
+                        self.cancels.found += first;
+                        return;
+                    }
+                }
+                // A tag's payload is where a slot's generation is: here, the slot's index.
+                self.keep_in_vain(home, cqe.token.generation());
             }
+            BELL => {
+                self.bell_armed = false;
+                self.bell_heard |= cqe.result > 0;
+            }
+            AGAIN => self.again_due = true,
             _ => {}
+        }
+    }
+
+    /// An op between two states of the kernel's is not found, and a worker thread that has not begun
+    /// to wait is not woken: such a request has to be made again.
+    fn keep_in_vain(&mut self, home: &Home, index: u32) {
+        let Some(slot) = home.slab.get(index) else { return };
+        let Some(token) = slot.current(index) else { return };
+        let waits = slot.is_cancel_requested(token) && !slot.is_ready(token);
+        if waits && self.in_vain.len() < self.in_vain.capacity() {
+            self.in_vain.push(token);
         }
     }
 }
@@ -119,7 +166,7 @@ mod tests {
     fn a_late_entry_touches_nothing() {
         let home = Home::new(2).unwrap();
         let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
-        let mut tally = Tally { in_flight: 1, ..Tally::default() };
+        let mut tally = Tally { in_flight: 1, ..Tally::new(2) };
         assert_eq!(tally.settle(&home, cqe(token, 7, 0)), None);
         assert_eq!((tally.stale, tally.in_flight), (1, 0));
         assert!(!home.slab.slot(token).is_ready(token));
@@ -131,7 +178,7 @@ mod tests {
         let token = home.slab.claim_at(1, WakerRef::NOBODY).unwrap();
         let slot = home.slab.slot(token);
         assert_eq!(slot.publish(token), Publish::Go);
-        let mut tally = Tally { in_flight: 1, ..Tally::default() };
+        let mut tally = Tally { in_flight: 1, ..Tally::new(2) };
         let more = tally.settle(&home, cqe(token, 4, CQE_MORE)).unwrap();
         assert_eq!(more.outcome, Outcome { result: 4, flags: completion_flag::MORE });
         assert!(!slot.is_ready(token));
@@ -142,10 +189,32 @@ mod tests {
     }
 
     #[test]
+    fn a_cancel_in_vain_is_kept_while_its_op_is_in_flight() {
+        let home = Home::new(1).unwrap();
+        let mut tally = Tally::new(1);
+        let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
+        let slot = home.slab.slot(token);
+        let answer = cqe(Tag::Cancel.token(0), -libc::EALREADY, 0);
+        assert_eq!(slot.publish(token), Publish::Go);
+        assert_eq!(tally.settle(&home, answer), None);
+        assert!(tally.in_vain.is_empty(), "nobody asked for this op");
+        assert_eq!(slot.request_cancel(token), Cancel::Ask);
+        assert_eq!(tally.settle(&home, answer), None);
+        assert_eq!(tally.in_vain, [token]);
+        tally.in_vain.clear();
+        tally.in_flight += 1;
+        tally.settle(&home, cqe(token, 1, 0)).unwrap();
+        assert_eq!(tally.settle(&home, cqe(Tag::CancelAgain.token(0), -libc::ENOENT, 0)), None);
+        assert!(tally.in_vain.is_empty(), "it is over");
+        assert_eq!(tally.cancels.not_found, 0, "counted once, by its first answer");
+    }
+
+    #[test]
     fn an_op_that_was_interrupted_because_of_a_cancel_was_cancelled() {
         let home = Home::new(1).unwrap();
-        let mut tally = Tally::default();
-        for asked in [false, true] {
+        let mut tally = Tally::new(2);
+        for (asked, errno) in [(false, libc::EINTR), (true, libc::EINTR), (false, 512), (true, 512)]
+        {
             let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
             let slot = home.slab.slot(token);
             assert_eq!(slot.publish(token), Publish::Go);
@@ -153,7 +222,7 @@ mod tests {
             if asked {
                 assert_eq!(slot.request_cancel(token), Cancel::Ask);
             }
-            let ended = tally.settle(&home, cqe(token, -libc::EINTR, 0)).unwrap();
+            let ended = tally.settle(&home, cqe(token, -errno, 0)).unwrap();
             let expected = if asked { -libc::ECANCELED } else { -libc::EINTR };
             assert_eq!(ended.outcome.result, expected);
             slot.take(token, |_, _| ()).unwrap();
@@ -163,7 +232,7 @@ mod tests {
     #[test]
     fn cancel_answers_are_counted_and_told_nobody() {
         let home = Home::new(1).unwrap();
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(2);
         for result in [0, -libc::ENOENT, -libc::EALREADY, -libc::ENOENT] {
             assert_eq!(tally.settle(&home, cqe(Tag::Cancel.token(0), result, 0)), None);
         }

@@ -11,7 +11,7 @@
 #![forbid(unsafe_code)]
 
 use crate::buffers::Buffers;
-use crate::completion::{CancelOutcomes, Tag, Tally};
+use crate::completion::{CancelOutcomes, Tally};
 use crate::config::{Personality, UringConfig};
 use crate::encode::{self, Submitted};
 use crate::files::Files;
@@ -28,6 +28,7 @@ use wakering_core::driver::{Drained, Sink};
 use wakering_core::inbox::InboxReader;
 use wakering_core::{Completion, Driver, Error, Home, Token};
 
+mod cancel;
 mod turn;
 
 const WAITS_FOR_ROOM_MAX: u32 = 16;
@@ -75,7 +76,11 @@ pub struct UringDriver {
     reader: InboxReader,
     tally: Tally,
     /// Cancel requests that found no room; one per slot at the most.
-    cancels: Vec<Token>,
+    late_cancels: Vec<Token>,
+    /// A timer for requests that were made in vain is in the ring.
+    again_armed: bool,
+    /// How often such a timer has ended in a row.
+    again_round: usize,
     /// Ops that were answered without the kernel; one per slot at the most.
     answers: Vec<Completion>,
     pub(crate) buffers: Buffers,
@@ -133,8 +138,10 @@ impl UringDriver {
             membership,
             ring,
             reader: InboxReader::new(),
-            tally: Tally::default(),
-            cancels: Vec::with_capacity(home.slab.len() as usize),
+            tally: Tally::new(home.slab.len() as usize),
+            late_cancels: Vec::with_capacity(home.slab.len() as usize),
+            again_armed: false,
+            again_round: 0,
             answers: Vec::with_capacity(home.slab.len() as usize),
             buffers: Buffers::new(config.buffers_max),
             files: Files::new(config.files_max),
@@ -227,41 +234,6 @@ impl UringDriver {
         }
         Err(ErrorKind::Busy.into())
     }
-
-    /// Cancel requests that found no room before.
-    fn push_late_cancels(&mut self) {
-        while let Some(&target) = self.cancels.last() {
-            let current = self.is_current(target);
-            if current && encode::cancel(&mut self.ring, target, Tag::Cancel).is_err() {
-                return;
-            }
-            self.cancels.pop();
-        }
-    }
-
-    fn is_current(&self, token: Token) -> bool {
-        let slot = self.home.slab.get(token.index());
-        slot.is_some_and(|slot| slot.current(token.index()) == Some(token))
-    }
-
-    /// Asks the kernel to end everything. What cannot be ended, ends by itself.
-    fn cancel_everything(&mut self) {
-        if !self.ring.has_room() {
-            let _ = self.make_room();
-        }
-        if self.trial.cancel_any == 0 {
-            // Where there is no room the next round asks again.
-            let _ = encode::cancel_all(&mut self.ring);
-            return;
-        }
-        let home = self.home.clone();
-        for target in home.slab.in_use() {
-            if encode::cancel(&mut self.ring, target, Tag::Drain).is_err() {
-                let _ = self.make_room();
-                let _ = encode::cancel(&mut self.ring, target, Tag::Drain);
-            }
-        }
-    }
 }
 
 fn make_ring(config: &UringConfig) -> Result<(Made<Ring>, Option<Membership>), Refused> {
@@ -337,21 +309,7 @@ impl Driver for UringDriver {
     }
 
     fn cancel(&mut self, token: Token) -> Result<(), Error> {
-        if encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
-            return Ok(());
-        }
-        if self.make_room().is_ok() && encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
-            return Ok(());
-        }
-        if self.cancels.len() == self.cancels.capacity() {
-            // A slot has one live request at the most: what is over the bound is of ops that ended.
-            let home = self.home.clone();
-            self.cancels.retain(|late| {
-                home.slab.get(late.index()).and_then(|slot| slot.current(late.index()))
-                    == Some(*late)
-            });
-        }
-        self.cancels.push(token);
+        self.ask_to_cancel(token);
         Ok(())
     }
 

@@ -22,10 +22,15 @@ fn sq_threads() -> Vec<PathBuf> {
         .collect()
 }
 
-/// A closed ring ends its thread a little later.
-fn wait_for_no_sq_thread() {
+/// As above, when those of closed rings (and of attempts to make one) are gone: they end a little
+/// later.
+fn sq_threads_left(expected: usize) -> Vec<PathBuf> {
     let end = Instant::now() + Duration::from_secs(5);
-    while !sq_threads().is_empty() && Instant::now() < end {
+    loop {
+        let threads = sq_threads();
+        if threads.len() <= expected || Instant::now() >= end {
+            return threads;
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -40,11 +45,11 @@ fn the_thread_runs_on_the_cpu_that_was_asked_for() {
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         return skip("one CPU only");
     }
-    wait_for_no_sq_thread();
+    sq_threads_left(0);
     let Some(mut lane) = lane(Sqpoll { cpu: Some(1), idle_ms: 50, share: None }) else { return };
     assert!(lane.driver.has_sq_thread());
     assert_eq!(lane.run(Prepared::new(Opcode::Nop)), 0);
-    let threads = sq_threads();
+    let threads = sq_threads_left(1);
     assert_eq!(threads.len(), 1);
     let status = std::fs::read_to_string(threads[0].join("status")).unwrap();
     let allowed = status.lines().find(|line| line.starts_with("Cpus_allowed_list")).unwrap();
@@ -69,14 +74,14 @@ fn a_cpu_that_is_not_there_is_an_error_that_names_it() {
 #[test]
 fn two_rings_share_one_thread_and_the_first_may_go() {
     let _alone = alone();
-    wait_for_no_sq_thread();
+    sq_threads_left(0);
     let share = SharedSqpoll::new();
     let sqpoll = Sqpoll { cpu: None, idle_ms: 50, share: Some(share.clone()) };
     let (Some(mut first), Some(mut second)) = (lane(sqpoll.clone()), lane(sqpoll.clone())) else {
         return;
     };
     assert!(!first.driver.shares_sq_thread() && second.driver.shares_sq_thread());
-    assert_eq!((sq_threads().len(), share.rings()), (1, 2));
+    assert_eq!((sq_threads_left(1).len(), share.rings()), (1, 2));
     for _ in 0..100 {
         assert_eq!(first.run(Prepared::new(Opcode::Nop)), 0);
         assert_eq!(second.run(Prepared::new(Opcode::Nop)), 0);
@@ -86,10 +91,9 @@ fn two_rings_share_one_thread_and_the_first_may_go() {
     assert_eq!(second.run(Prepared::new(Opcode::Nop)), 0);
     let mut third = lane(sqpoll).unwrap();
     assert_eq!(third.run(Prepared::new(Opcode::Nop)), 0);
-    assert_eq!(sq_threads().len(), 1);
+    assert_eq!(sq_threads_left(1).len(), 1);
     drop((second, third));
-    wait_for_no_sq_thread();
-    assert_eq!(sq_threads().len(), 0);
+    assert_eq!(sq_threads_left(0).len(), 0);
 }
 
 #[test]

@@ -93,6 +93,7 @@ impl UringDriver {
         if self.tally.bell_heard {
             done += self.reap_inbox(completions_max - done, sink);
         }
+        self.ask_again()?;
         Ok(done)
     }
 

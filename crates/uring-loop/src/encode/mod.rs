@@ -20,6 +20,7 @@ mod time;
 
 pub(crate) use cancel::{cancel, cancel_all, trial};
 pub(crate) use poll::bell;
+pub(crate) use time::again;
 
 /// One operation.
 pub(crate) struct Row {
