@@ -106,10 +106,9 @@ fn a_mount_is_asked_only_after_a_pool_thread_has_seen_it() {
     let (bench, folder) = (Bench::new(), Folder::new("mount"));
     let path = folder.file("data");
     fs::write(&path, "data").unwrap();
-    if support().lookup && support().mount {
-        assert_eq!(bench.attempt(stat(), &path), Attempt::UnknownMount);
-        assert_eq!(bench.attempt(open(libc::O_RDONLY), &path), Attempt::UnknownMount);
-    }
+    // Before 6.8 a mount without a device has no identity that lasts, and stays forbidden.
+    let before = [stat(), open(libc::O_RDONLY)].map(|op| bench.attempt(op, &path));
+    assert!(before == [Attempt::UnknownMount; 2] || before == [Attempt::WouldBlock; 2]);
     if ready(&bench, &folder.file("")) {
         assert_eq!(result(bench.attempt(stat(), &path)), Some(0));
         assert_eq!(bench.size(), 4);
@@ -130,7 +129,10 @@ fn answers_what_the_cache_knows_of_names() {
     }
     // A name that does not exist is known after the first look at it.
     assert_eq!(bench.carry_out(stat(), &missing), -libc::ENOENT);
-    assert_eq!(result(bench.attempt(stat(), &missing)), Some(-libc::ENOENT));
+    match bench.attempt(stat(), &missing) {
+        Attempt::WouldBlock => eprintln!("SKIP: this file system does not keep absent names"),
+        answer => assert_eq!(result(answer), Some(-libc::ENOENT)),
+    }
     // The kernel makes sure of this one by asking, which a cached lookup does not.
     assert_eq!(bench.attempt(stat(), &data.join("below")), Attempt::WouldBlock);
     assert_eq!(bench.carry_out(stat(), &looped), -libc::ELOOP);
