@@ -7,12 +7,13 @@ import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { Runtime } from 'wakering';
-import { isSlow, makeFolder } from './support/fixtures.ts';
+import { isSlow, makeFolder, nextTurn } from './support/fixtures.ts';
 
 const SECOND = 1000;
 const TICK_MS = 10;
 /** Other programs of this machine take turns away too: the best of so many seconds counts. */
 const ATTEMPTS = 4;
+/** Of the ticks that come beside work which gives up its turn each millisecond. */
 const SHARE = isSlow ? 0.1 : 0.6;
 
 interface Turns {
@@ -49,6 +50,15 @@ async function saturate(depth: number, one: () => PromiseLike<unknown>): Promise
   return { ticks: ticks / (elapsed / TICK_MS), immediates, operations };
 }
 
+/** A thread that is as busy, with work that leaves others a turn each millisecond. */
+async function busyElsewhere(): Promise<Turns> {
+  return saturate(1, async () => {
+    const end = performance.now() + 1;
+    while (performance.now() < end);
+    await nextTurn();
+  });
+}
+
 async function checkTurns(
   t: ExecutionContext,
   runtime: Runtime,
@@ -57,11 +67,13 @@ async function checkTurns(
 ): Promise<void> {
   let best: Turns = { ticks: 0, immediates: 0, operations: 0 };
   for (let attempt = 0; attempt < ATTEMPTS && best.ticks < SHARE; attempt += 1) {
+    const elsewhere = await busyElsewhere();
     const turns = await saturate(depth, one);
-    if (turns.ticks > best.ticks) best = turns;
+    const ticks = turns.ticks / elsewhere.ticks;
+    if (ticks > best.ticks) best = { ...turns, ticks };
   }
   t.log(
-    `${best.operations} operations, ${Math.round(best.ticks * 100)} % of the ticks, ` +
+    `${best.operations} operations, ${Math.round(best.ticks * 100)} % of the ticks beside other work, ` +
       `${best.immediates} immediates`,
   );
   t.true(best.ticks >= SHARE, 'the timer keeps firing');

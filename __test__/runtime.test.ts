@@ -8,7 +8,7 @@ import { defaultRuntime, Runtime } from 'wakering';
 import type { Op } from 'wakering';
 import * as wakeringFs from 'wakering/fs';
 import { descriptors, eventually, newDescriptors, threadNames } from './support/counts.ts';
-import { inTime, makeFifo, makeFolder, patience } from './support/fixtures.ts';
+import { inTime, makeFifo, makeFolder } from './support/fixtures.ts';
 import { runProgram } from './support/program.ts';
 
 const { O_RDONLY, O_RDWR } = constants;
@@ -226,11 +226,12 @@ test('each Worker has runtimes of its own, all at once', async (t) => {
     return startWorker(path);
   });
   const answers = workers.map(async (worker) => {
-    const [answer] = (await once(worker, 'message')) as [unknown];
-    const [code] = (await once(worker, 'exit')) as [number];
+    // Both may come in the same turn.
+    const both = Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+    const [[answer], [code]] = (await both) as [[unknown], [number]];
     return { answer, code };
   });
-  const ended = await inTime(Promise.all(answers), 'the Workers', patience(20_000));
+  const ended = await inTime(Promise.all(answers), 'the Workers', 20_000);
   for (const [index, { answer, code }] of ended.entries()) {
     const text = `content ${index}`;
     t.deepEqual(answer, { own: text, shared: text, slept: true, nops: 200 });
