@@ -193,7 +193,9 @@ fn what_is_stuck_past_the_deadline_is_counted() {
     (op.address, op.length) = (big.as_ptr().cast_mut(), big.len() as u32);
     prepare(&bench.home, token, op, "".as_ref());
     bench.publish(&[token]);
-    std::thread::sleep(Duration::from_millis(20));
+    while bench.pool.queued() > 0 {
+        std::thread::yield_now();
+    }
     let stuck = bench.pool.shutdown(Duration::from_millis(50));
     assert_eq!((stuck.threads, stuck.ops), (1, 1));
     let mut buffer = vec![0; 1 << 20];
