@@ -11,7 +11,9 @@
  * descriptor, and finds its request under it when the record comes. Nothing is looked up.
  *
  * A flush runs once for each microtask batch. What it settles may start more; so that timers and
- * other I/O get their turn, after {@link TURN_RECORDS_MAX} records the next flush waits for libuv.
+ * other I/O get their turn, after about {@link TURN_MS} milliseconds the next flush waits for libuv.
+ * Records are counted instead of time, because looking at a clock costs as much as a small read's
+ * share of a flush: how many are as much as a turn is measured once in each turn.
  */
 
 import {
@@ -34,8 +36,12 @@ import type {
 import type { Request } from './request.ts';
 import { createMemory } from './wasm-memory.ts';
 
-/** Records settled in a row before libuv gets its turn: about a millisecond of small reads. */
+/** How long operations may keep libuv waiting. */
+const TURN_MS = 1;
+/** Records settled in a row before libuv gets its turn, however fast they are. */
 const TURN_RECORDS_MAX = 1024;
+/** And however slow: a turn of libuv's costs as much as several of them. */
+const TURN_RECORDS_MIN = 16;
 /** How long closing waits for operations that were asked to end. */
 const CLOSE_MS_MAX = 2000;
 /** What the native side calls with when the ring is broken. */
@@ -88,7 +94,11 @@ export class Port {
   #count = 0;
   #arenaTop = 0;
   #scheduled = false;
+  /** Records that are as much as a turn, the last time that was measured. */
+  #turnRecords = TURN_RECORDS_MAX;
+  /** Records until libuv gets its turn. */
   #budget = TURN_RECORDS_MAX;
+  #turnBegan: number = performance.now();
   #closing: Promise<number> | undefined;
   /** The counters as they were at the end. */
   #final: NativeMetrics | undefined;
@@ -234,8 +244,24 @@ export class Port {
       void RESOLVED.then(this.#flush);
     } else {
       this.counters.yields += 1;
+      this.#measureTurn();
       setImmediate(this.#flushInNewTurn);
     }
+  }
+
+  /**
+   * Where the thread was idle in between, the turn seems longer than it was; the next one that is
+   * not puts it right.
+   */
+  #measureTurn(): void {
+    const records = this.#turnRecords - this.#budget;
+    const inTime = Math.round((records * TURN_MS) / (performance.now() - this.#turnBegan));
+    this.#turnRecords = Math.min(Math.max(inTime, TURN_RECORDS_MIN), TURN_RECORDS_MAX);
+  }
+
+  #beginTurn(): void {
+    this.#budget = this.#turnRecords;
+    this.#turnBegan = performance.now();
   }
 
   readonly #flush = (): void => {
@@ -244,14 +270,14 @@ export class Port {
   };
 
   readonly #flushInNewTurn = (): void => {
-    this.#budget = TURN_RECORDS_MAX;
+    this.#beginTurn();
     this.#flush();
   };
 
   /** Called by the addon, from libuv: `count` records are there. */
   readonly #wake = (count: number): void => {
     this.counters.wakes += 1;
-    this.#budget = TURN_RECORDS_MAX;
+    this.#beginTurn();
     if (count === COUNT_BROKEN) this.#exchange();
     else this.#settle(count);
   };
