@@ -208,7 +208,7 @@ test('a failure that is observed is no unhandled rejection', async (t) => {
     await failing().finally(() => {}).catch(() => {});
     await Promise.allSettled([failing(), failing()]);
     try { await failing(); } catch {}
-    { await using op = failing(); }
+    { const op = failing(); await op[Symbol.asyncDispose](); }
   `;
   t.is(await rejections(body), '');
 });

@@ -28,7 +28,7 @@ const PROGRAM = `
   const content = Buffer.alloc(700_000, 'refused');
   await runtime.fs.writeFile(folder + '/file', content);
   const whole = (await runtime.fs.readFile(folder + '/file')).equals(content);
-  await using file = await runtime.fs.open(folder + '/file');
+  const file = await runtime.fs.open(folder + '/file');
   const reads = await Promise.all(Array.from({ length: 200 }, async (_, i) =>
     (await file.read(Buffer.alloc(7), 0, 7, i * 7)).buffer.toString() === 'refused'));
   const entries = await runtime.fs.readdir(folder, { withFileTypes: true });
