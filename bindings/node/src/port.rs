@@ -90,12 +90,6 @@ impl State {
         if count == 0 || self.lane.borrow().is_none() {
             return;
         }
-        if count as usize >= port::COMPLETIONS_MAX
-            && let Some(lane) = self.lane.borrow().as_ref()
-        {
-            // There may be more: come again, after the loop had its turn.
-            lane.ring_doorbell();
-        }
         let mut scope = std::ptr::null_mut();
         // SAFETY: the environment's own thread (P1); libuv has not been told to close the handle,
         // so the environment is alive.

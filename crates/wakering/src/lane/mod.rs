@@ -315,8 +315,8 @@ impl Lane {
     }
 
     /// One pass: publishes what was accepted, reaps what is complete without waiting, and hands at
-    /// most `records_max` records to `sink`. How many. An error is the ring's end: no more ops can
-    /// be carried out.
+    /// most `records_max` records to `sink`. How many. What finds no room there rings
+    /// [`Self::poll_fd`] at once. An error is the ring's end: no more ops can be carried out.
     pub fn turn(&mut self, records_max: usize, sink: &mut dyn RecordSink) -> Result<usize, Error> {
         self.publish_to_pool();
         if let Some(worker) = &mut self.worker {
@@ -332,12 +332,17 @@ impl Lane {
         self.batch = batch;
         // Finishing may have answered others: the close that waited for the last op of its handle.
         done += self.finish_answered(records_max - done, sink);
+        let mut published = Ok(());
         if std::mem::take(&mut self.started_late) {
             // The caller may have no reason to turn again before that is done.
-            self.engine.driver().publish()?;
+            published = self.engine.driver().publish();
             self.publish_to_pool();
         }
-        turned.map(|_| done)
+        if !self.answered.is_empty() {
+            // The driver rings for what it has left, and knows nothing of these.
+            self.home.doorbell.ring();
+        }
+        turned.and(published).map(|()| done)
     }
 
     fn publish_to_pool(&mut self) {
