@@ -53,33 +53,36 @@ for (const bytes of [100, 4096, 65_536]) {
     t.throws(() => runtime.ops.read(file, view, 1, bytes, 0), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  test.serial(`a lease of ${bytes} given back in mid-flight is lent to nobody before the end`, async (t) => {
-    const { path, writer } = await blockedFifo(t);
-    await using runtime = new Runtime();
-    const file = await runtime.ops.open(path, O_RDWR, 0);
-    const known = new Map<ArrayBufferLike, number>();
-    const lease = runtime.lease(bytes);
-    const { view } = lease;
-    const place = placeOf(view, known);
-    const op = runtime.ops.read(file, view, 0, bytes, null);
-    await nextTurn();
-    lease[Symbol.dispose]();
-    t.throws(() => lease.view, { message: /given back/ });
-    const others = leaseAll(runtime, bytes);
-    t.true(others.length > 10);
-    for (const other of others) {
-      t.not(placeOf(other.view, known), place);
-      other.view.fill(0xaa);
-    }
-    writeSync(writer, 'bytes');
-    t.is(await inTime(op, 'the read'), 5);
-    t.is(view.toString('latin1', 0, 5), 'bytes');
-    t.true(others.every((other) => other.view.every((byte) => byte === 0xaa)));
-    // Now, and only now, it may be somebody else's.
-    using next = runtime.lease(bytes);
-    t.is(placeOf(next.view, known), place);
-    for (const other of others) other[Symbol.dispose]();
-  });
+  test.serial(
+    `a lease of ${bytes} given back in mid-flight is lent to nobody before the end`,
+    async (t) => {
+      const { path, writer } = await blockedFifo(t);
+      await using runtime = new Runtime();
+      const file = await runtime.ops.open(path, O_RDWR, 0);
+      const known = new Map<ArrayBufferLike, number>();
+      const lease = runtime.lease(bytes);
+      const { view } = lease;
+      const place = placeOf(view, known);
+      const op = runtime.ops.read(file, view, 0, bytes, null);
+      await nextTurn();
+      lease[Symbol.dispose]();
+      t.throws(() => lease.view, { message: /given back/ });
+      const others = leaseAll(runtime, bytes);
+      t.true(others.length > 10);
+      for (const other of others) {
+        t.not(placeOf(other.view, known), place);
+        other.view.fill(0xaa);
+      }
+      writeSync(writer, 'bytes');
+      t.is(await inTime(op, 'the read'), 5);
+      t.is(view.toString('latin1', 0, 5), 'bytes');
+      t.true(others.every((other) => other.view.every((byte) => byte === 0xaa)));
+      // Now, and only now, it may be somebody else's.
+      using next = runtime.lease(bytes);
+      t.is(placeOf(next.view, known), place);
+      for (const other of others) other[Symbol.dispose]();
+    },
+  );
 }
 
 test.serial('several operations on one lease: the last one gives it back', async (t) => {

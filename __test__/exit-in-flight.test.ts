@@ -87,7 +87,9 @@ for (const what of operations) {
 }
 
 /** Runs a few lines as a module of their own; how long they took. */
-async function timed(lines: string): Promise<{ outcome: Awaited<ReturnType<typeof run>>; ms: number }> {
+async function timed(
+  lines: string,
+): Promise<{ outcome: Awaited<ReturnType<typeof run>>; ms: number }> {
   const start = performance.now();
   const args = ['--input-type=module', '-e', `import { Runtime } from 'wakering';\n${lines}`];
   const outcome = await run({ command: process.execPath, args });

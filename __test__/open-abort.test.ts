@@ -74,12 +74,18 @@ async function leaksNothing(
 ): Promise<Tally> {
   const next = numbersFrom(seedOf(t));
   await using runtime = new Runtime();
-  // Threads and rings of the runtime come with the first rounds.
-  await openAndGiveUp(runtime, path, flags, WIDTH, next);
-  await eventually(() => runtime.metrics().inFlight, (inFlight) => inFlight === 0);
+  // Threads and pipes of the runtime come with the first rounds.
+  await openAndGiveUp(runtime, path, flags, 20 * WIDTH, next);
+  await eventually(
+    () => runtime.metrics().inFlight,
+    (inFlight) => inFlight === 0,
+  );
   const held = descriptors();
   const tally = await openAndGiveUp(runtime, path, flags, count, next);
-  await eventually(() => runtime.metrics().inFlight, (inFlight) => inFlight === 0);
+  await eventually(
+    () => runtime.metrics().inFlight,
+    (inFlight) => inFlight === 0,
+  );
   t.deepEqual(await newDescriptors(held), []);
   const { inFlight, openFiles, orphansClosed } = runtime.metrics();
   t.deepEqual({ inFlight, openFiles }, { inFlight: 0, openFiles: 0 });

@@ -100,13 +100,14 @@ test.serial('readFile and writeFile of a FIFO meet node:fs at the other end', as
 });
 
 test.serial('closing the runtime ends the opens that wait, and leaves no descriptor', async (t) => {
-  const path = makeFifo(await makeFolder(t));
+  const folder = await makeFolder(t);
+  // Each on a FIFO of its own: the two would find each other.
+  const paths = ['one', 'two'].map((name) => makeFifo(folder, name));
   const held = descriptors();
   const runtime = new Runtime();
-  const opens = [O_RDONLY, O_WRONLY].map(async (flags, index) => {
-    // Each on a FIFO of its own: these two would find each other.
-    const own = index === 0 ? path : makeFifo(await makeFolder(t));
-    const error = await t.throwsAsync(inTime(runtime.ops.open(own, flags, 0), 'an open'));
+  const opens = paths.map(async (path, index) => {
+    const flags = index === 0 ? O_RDONLY : O_WRONLY;
+    const error = await t.throwsAsync(inTime(runtime.ops.open(path, flags, 0), 'an open'));
     return (error as NodeJS.ErrnoException).code;
   });
   await pause(30);

@@ -44,9 +44,7 @@ test.serial(`${OPERATIONS} operations go through a queue depth of ${DEPTH}`, asy
     counts.queued = Math.max(counts.queued, queued);
     counts.rss = Math.max(counts.rss, process.memoryUsage().rss);
   };
-  const all = Array.from({ length: OPERATIONS }, (_, index) =>
-    start(index).then(settled),
-  );
+  const all = Array.from({ length: OPERATIONS }, (_, index) => start(index).then(settled));
   const { inFlight, queued } = runtime.metrics();
   t.is(inFlight, DEPTH);
   t.is(queued, OPERATIONS - DEPTH);

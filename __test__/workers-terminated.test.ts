@@ -1,5 +1,6 @@
 /** Workers that end in mid-operation take nothing with them, and leave nothing behind. */
 
+import { once } from 'node:events';
 import { chmodSync, closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -39,9 +40,11 @@ async function endOf(
   worker.once('error', (thrown) => (error = thrown));
   if (data.end === 'terminate') {
     // At any moment: while it starts, or in the middle of its work.
-    const begun = new Promise<void>((resolve) => worker.once('message', () => resolve()));
+    const begun = once(worker, 'message');
+    begun.catch(() => {});
     if (next(4) === 0) await pause(next(60));
-    else await Promise.race([begun.then(() => pause(next(5))), exited]);
+    else await begun;
+    await pause(next(5));
     busy = true;
     void worker.terminate();
   } else {
@@ -71,11 +74,12 @@ test.serial(`${WORKERS} Workers that end in mid-operation leave nothing behind`,
       const end = ENDS[(first + index) % ENDS.length] as BusyData['end'];
       return endOf({ file, fifo, lonely, folder, end }, next);
     });
-    let ended = false;
-    const all = Promise.all(ends).finally(() => (ended = true));
+    const all = Promise.all(ends);
+    const progress = { ended: false };
+    void all.finally(() => (progress.ended = true)).catch(() => {});
     // Meanwhile this thread's own runtime has nothing to notice.
     let reads = 0;
-    while (!ended) {
+    while (!progress.ended) {
       t.true(content.equals(await inTime(runtime.fs.readFile(own), 'a read of the main thread')));
       reads += 1;
       await pause(2);

@@ -39,7 +39,11 @@ mkdirSync('mine');
 writeFileSync('mine/counted', counted);
 
 const addon = native();
-const port = new Port(addon, nativeOptions({ queueDepth: SLOTS, poolThreads: 8 }), FIRST_SLABS_BYTES);
+const port = new Port(
+  addon,
+  nativeOptions({ queueDepth: SLOTS, poolThreads: 8 }),
+  FIRST_SLABS_BYTES,
+);
 const buffers = new Buffers(port.native, port.memory, Areas.BYTES);
 const lane = new Lane(port, buffers);
 /** Somebody else's runtime in the same process, which must not notice anything. */
