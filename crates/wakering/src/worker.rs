@@ -8,6 +8,9 @@
 //!
 //! The ops stay in the lane's slots; only tokens travel. A token whose op was withdrawn meanwhile
 //! finds its slot under another generation, and the driver drops it.
+//!
+//! The lock is held to move orders and for nothing else: the thread copies while it publishes, and
+//! the lane's own thread must not wait for that.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +22,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wakering_core::abi::ErrorKind;
 use wakering_core::inbox::Pushed;
+use wakering_core::slot::{Outcome, Publish};
 use wakering_core::{Completion, Driver, Error, Home, Token};
 use wakering_uring_loop::{UringConfig, UringDriver};
 
@@ -36,14 +40,30 @@ enum Order {
 struct Shared {
     /// The worker's own bell; its slab is the lane's.
     home: Arc<Home>,
-    orders: Mutex<VecDeque<Order>>,
+    queue: Mutex<Queue>,
     stop: AtomicBool,
 }
 
+#[derive(Debug)]
+struct Queue {
+    orders: VecDeque<Order>,
+    /// The lane has more than there was room for, and comes again when it is rung.
+    more: bool,
+}
+
 impl Shared {
-    fn orders(&self) -> MutexGuard<'_, VecDeque<Order>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // A panic while the lock is held leaves a queue that is whole: pushes and pops only.
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves orders to `mine`, as many as it has room for. Whether the lane has more.
+    fn take(&self, mine: &mut VecDeque<Order>) -> bool {
+        let mut queue = self.queue();
+        let room = mine.capacity() - mine.len();
+        let count = room.min(queue.orders.len());
+        mine.extend(queue.orders.drain(..count));
+        count > 0 && std::mem::take(&mut queue.more)
     }
 }
 
@@ -63,7 +83,7 @@ impl WorkerLoop {
         let shared = Arc::new(Shared {
             home: Arc::new(Home::sharing(lane_home.slab.clone())?),
             // Each op can be carried once and cancelled once.
-            orders: Mutex::new(VecDeque::with_capacity(2 * slots)),
+            queue: Mutex::new(Queue { orders: VecDeque::with_capacity(2 * slots), more: false }),
             stop: AtomicBool::new(false),
         });
         let (ready, is_ready) = sync_channel(1);
@@ -106,15 +126,16 @@ impl WorkerLoop {
     }
 
     /// Hands over what was enqueued: one lock and one bell for all of it. Orders beyond the queue's
-    /// bound wait here for the next publish.
+    /// bound wait here for the next publish; the lane is rung when there is room.
     pub(crate) fn publish(&mut self) {
         if self.waiting.is_empty() {
             return;
         }
-        let mut orders = self.shared.orders();
-        let room = orders.capacity() - orders.len();
-        orders.extend(self.waiting.drain(..room.min(self.waiting.len())));
-        drop(orders);
+        let mut queue = self.shared.queue();
+        let room = queue.orders.capacity() - queue.orders.len();
+        queue.orders.extend(self.waiting.drain(..room.min(self.waiting.len())));
+        queue.more = !self.waiting.is_empty();
+        drop(queue);
         self.shared.home.doorbell.ring();
     }
 
@@ -152,10 +173,14 @@ fn run(shared: &Shared, lane_home: &Home, ready: &SyncSender<Result<(), Error>>)
         }
     };
     let _ = ready.send(Ok(()));
+    let mut mine = VecDeque::with_capacity(2 * lane_home.slab.len() as usize);
     let mut done: Vec<Completion> = Vec::with_capacity(ENTRIES as usize);
     loop {
         let stopping = shared.stop.load(Ordering::Acquire);
-        let waiting = take_orders(shared, &mut driver);
+        if shared.take(&mut mine) {
+            lane_home.doorbell.ring();
+        }
+        let waiting = follow(&mut mine, &mut driver, lane_home);
         if stopping {
             // What the kernel holds beyond this is the lane's to count: its slots stay in use.
             let _ = driver.drain(Duration::from_millis(100), &mut |c| done.push(c));
@@ -165,27 +190,53 @@ fn run(shared: &Shared, lane_home: &Home, ready: &SyncSender<Result<(), Error>>)
         let timeout = waiting.then_some(Duration::ZERO);
         let turned = driver.turn(timeout, ENTRIES as usize, &mut |c| done.push(c));
         bring_home(lane_home, &mut done);
-        if turned.is_err() {
-            // A ring that cannot be entered any more: the lane sees its ops stay in flight.
-            return;
+        if let Err(error) = turned {
+            // What the ring has is lost with it: the lane sees those ops stay in flight.
+            return refuse_all(shared, lane_home, &mut mine, error);
         }
     }
 }
 
 /// Gives the driver as much as it takes. Whether orders are left.
-fn take_orders(shared: &Shared, driver: &mut UringDriver) -> bool {
-    let mut orders = shared.orders();
-    while let Some(&order) = orders.front() {
+fn follow(mine: &mut VecDeque<Order>, driver: &mut UringDriver, lane_home: &Home) -> bool {
+    while let Some(&order) = mine.front() {
         let taken = match order {
             Order::Carry(token) => driver.enqueue(token),
             Order::Cancel(token) => driver.cancel(token),
         };
-        if taken == Err(ErrorKind::Busy.into()) {
-            return true;
+        match taken {
+            Ok(()) => {}
+            Err(Error::Kind(ErrorKind::Busy)) => return true,
+            Err(error) => refuse(order, lane_home, error),
         }
-        orders.pop_front();
+        mine.pop_front();
     }
     false
+}
+
+/// Answers an op that cannot be carried out; a cancel that cannot be asked for comes too late.
+fn refuse(order: Order, lane_home: &Home, error: Error) {
+    let Order::Carry(token) = order else { return };
+    if lane_home.slab.slot(token).publish(token) == Publish::Go {
+        lane_home.deliver(token, Outcome { result: error.to_result(), flags: 0 });
+    }
+}
+
+/// The ring cannot be entered any more: nobody is to wait for it in vain.
+fn refuse_all(shared: &Shared, lane_home: &Home, mine: &mut VecDeque<Order>, error: Error) {
+    loop {
+        let stopping = shared.stop.load(Ordering::Acquire);
+        if shared.take(mine) {
+            lane_home.doorbell.ring();
+        }
+        for order in mine.drain(..) {
+            refuse(order, lane_home, error);
+        }
+        if stopping {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The driver completed these slots; the lane is to take them.
@@ -196,5 +247,68 @@ fn bring_home(lane_home: &Home, done: &mut Vec<Completion>) {
     }
     if ring {
         lane_home.doorbell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wakering_core::inbox::InboxReader;
+    use wakering_core::waker::WakerRef;
+
+    /// A lane's side without a thread behind it.
+    fn alone(slots: u32) -> (Arc<Home>, WorkerLoop) {
+        let lane_home = Arc::new(Home::new(slots).unwrap());
+        let queue = Queue { orders: VecDeque::with_capacity(2 * slots as usize), more: false };
+        let shared = Shared {
+            home: Arc::new(Home::sharing(lane_home.slab.clone()).unwrap()),
+            queue: Mutex::new(queue),
+            stop: AtomicBool::new(false),
+        };
+        let waiting = Vec::with_capacity(2 * slots as usize);
+        (lane_home, WorkerLoop { shared: Arc::new(shared), thread: None, waiting })
+    }
+
+    #[test]
+    fn a_lane_with_more_orders_than_there_is_room_for_is_called_again() {
+        let (home, mut worker) = alone(2);
+        let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
+        let mut mine = VecDeque::with_capacity(4);
+        for _ in 0..4 {
+            worker.enqueue(token).unwrap();
+        }
+        worker.publish();
+        worker.enqueue(token).unwrap();
+        worker.publish();
+        assert_eq!(worker.waiting.len(), 1);
+        assert!(worker.shared.take(&mut mine), "the lane has to come again");
+        worker.publish();
+        assert!(worker.waiting.is_empty());
+        assert!(!worker.shared.take(&mut mine), "no room, and nothing taken");
+        mine.clear();
+        assert!(!worker.shared.take(&mut mine));
+        assert_eq!(mine.len(), 1);
+    }
+
+    #[test]
+    fn a_ring_that_is_lost_leaves_no_op_without_an_answer() {
+        let (home, mut worker) = alone(4);
+        let tokens = [0, 1, 2].map(|index| home.slab.claim_at(index, WakerRef::NOBODY).unwrap());
+        for token in tokens {
+            worker.enqueue(token).unwrap();
+        }
+        worker.cancel(tokens[0]).unwrap();
+        // Taken back before the worker came to it.
+        let _ = home.slab.slot(tokens[1]).request_cancel(tokens[1]);
+        worker.publish();
+        worker.shared.stop.store(true, Ordering::Release);
+        refuse_all(&worker.shared, &home, &mut VecDeque::with_capacity(8), Error::Os(libc::EIO));
+        assert!(home.doorbell.clear());
+        let mut reader = InboxReader::new();
+        for token in [tokens[0], tokens[2]] {
+            let answer = home.next_delivery(&mut reader).unwrap();
+            assert_eq!((answer.token, answer.outcome.result), (token, -libc::EIO));
+        }
+        assert!(home.next_delivery(&mut reader).is_none());
     }
 }
