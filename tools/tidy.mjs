@@ -3,7 +3,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { resolve } from 'node:path';
 import { at, root, say } from './project.mjs';
 
 const linesMax = 500;
@@ -74,7 +73,7 @@ const rules = [
 
 /** Where this checkout lies, and the home of who runs it: neither belongs into a file. */
 function ofThisMachine() {
-  const folders = [resolve(root, '..'), homedir()].filter((folder) => folder.length > 1);
+  const folders = [root, homedir()].filter((folder) => folder.length > 1);
   const escaped = folders.map((folder) => folder.replace(/[^\w/]/g, String.raw`\$&`));
   return new RegExp(String.raw`(?<![\w.$}-])(?:${escaped.join('|')})/`);
 }
