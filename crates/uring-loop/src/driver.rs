@@ -31,7 +31,8 @@ use wakering_core::{Completion, Driver, Error, Home, Token};
 mod cancel;
 mod turn;
 
-const WAITS_FOR_ROOM_MAX: u32 = 16;
+/// An SQ thread that takes nothing for so long is not running.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waiting {
@@ -225,12 +226,15 @@ impl UringDriver {
         if ring.has_room() || (ring.is_sqpoll() && spin.until(|| ring.has_room())) {
             return Ok(());
         }
-        // More than once, because a signal or work for this thread ends a wait early.
-        for _ in 0..if ring.is_sqpoll() { WAITS_FOR_ROOM_MAX } else { 0 } {
+        // Again and again, because a wait ends early: for a signal, and on older kernels as soon as
+        // the thread has begun with an entry, while its place is given back after the last of them.
+        let start = Instant::now();
+        while ring.is_sqpoll() && start.elapsed() < ROOM_WAIT_MAX {
             ring.wait_for_room().map_err(Error::Os)?;
             if ring.has_room() {
                 return Ok(());
             }
+            std::thread::yield_now();
         }
         Err(ErrorKind::Busy.into())
     }

@@ -4,17 +4,30 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
-use support::{Folder, Lane, alone, open_fds, pipe, transfer, write_to};
+use support::{Folder, Lane, alone, open_fds, pipe, skip, transfer, write_to};
 use wakering_core::Driver;
 use wakering_core::Error;
 use wakering_core::abi::{ErrorKind, Opcode, op_flag};
 use wakering_core::resource::Prepared;
 use wakering_uring_loop::UringConfig;
 
+/// A lane that can register, else a printed skip.
+fn lane(config: UringConfig) -> Option<Lane> {
+    let lane = Lane::new(4, config)?;
+    let features = lane.driver.features();
+    for name in ["sparse_buffers", "sparse_files"] {
+        if let Some(lacks) = features.iter().find(|feature| feature.name == name)?.reason.as_ref() {
+            skip(format_args!("{name}: {lacks}"));
+            return None;
+        }
+    }
+    Some(lane)
+}
+
 #[test]
 fn a_registered_buffer_is_read_into_and_written_from() {
     let _alone = alone();
-    let Some(mut lane) = Lane::inline(4) else { return };
+    let Some(mut lane) = lane(UringConfig::inline(4)) else { return };
     let folder = Folder::new();
     let path = folder.join("file");
     fs::write(&path, b"registered").unwrap();
@@ -51,7 +64,7 @@ fn a_registered_buffer_is_read_into_and_written_from() {
 #[test]
 fn a_buffer_unregistered_in_flight_is_held_until_the_op_ends() {
     let _alone = alone();
-    let Some(mut lane) = Lane::inline(4) else { return };
+    let Some(mut lane) = lane(UringConfig::inline(4)) else { return };
     let (reader, writer) = pipe();
     let mut memory = vec![0u8; 4096];
     // SAFETY: `memory` outlives the lane's use of it.
@@ -69,7 +82,7 @@ fn a_buffer_unregistered_in_flight_is_held_until_the_op_ends() {
 fn the_table_of_buffers_is_bounded() {
     let _alone = alone();
     let config = UringConfig { buffers_max: 2, ..UringConfig::inline(4) };
-    let Some(mut lane) = Lane::new(4, config) else { return };
+    let Some(mut lane) = lane(config) else { return };
     let mut memory = vec![0u8; 4096];
     for expected in [Ok(0), Ok(1), Err(Error::Kind(ErrorKind::Busy))] {
         // SAFETY: `memory` outlives the lane's use of it.
@@ -84,7 +97,7 @@ fn the_table_of_buffers_is_bounded() {
 #[test]
 fn a_registered_file_is_used_by_its_place() {
     let _alone = alone();
-    let Some(mut lane) = Lane::inline(4) else { return };
+    let Some(mut lane) = lane(UringConfig::inline(4)) else { return };
     let folder = Folder::new();
     let path = folder.join("file");
     fs::write(&path, b"0123456789").unwrap();
@@ -113,7 +126,7 @@ fn a_registered_file_is_used_by_its_place() {
 #[test]
 fn a_file_opened_into_the_table_has_no_descriptor() {
     let _alone = alone();
-    let Some(mut lane) = Lane::inline(4) else { return };
+    let Some(mut lane) = lane(UringConfig::inline(4)) else { return };
     let folder = Folder::new();
     let path = folder.join("file");
     let fds = open_fds();
@@ -147,7 +160,7 @@ fn a_file_opened_into_the_table_has_no_descriptor() {
 fn the_table_of_files_is_bounded() {
     let _alone = alone();
     let config = UringConfig { files_max: 2, ..UringConfig::inline(4) };
-    let Some(mut lane) = Lane::new(4, config) else { return };
+    let Some(mut lane) = lane(config) else { return };
     assert_eq!(lane.driver.reserve_file(), Ok(0));
     assert_eq!(lane.driver.reserve_file(), Ok(1));
     assert_eq!(lane.driver.reserve_file(), Err(ErrorKind::Busy.into()));
