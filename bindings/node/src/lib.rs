@@ -1,6 +1,6 @@
 //! The Node binding: converts, and decides nothing.
 //!
-//! One [`port::NativePort`] for each runtime of each JavaScript thread. Descriptors arrive through memory
+//! One `NativePort` for each runtime of each JavaScript thread. Descriptors arrive through memory
 //! that both sides see, completions leave through it; what is decided about them is decided in
 //! `wakering`.
 //!
