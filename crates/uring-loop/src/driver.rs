@@ -5,7 +5,7 @@
 //! in `io_uring_enter`, and the doorbell is watched by a poll in the ring. A worker starts with the
 //! second and goes over to the first when somebody asks for its descriptor.
 //!
-//! While a turn by the bell looks at the completions, they do not ring it ([`Ring::mute`]): what
+//! While a turn by the bell looks at the completions, they do not ring it (`Ring::mute`): what
 //! completes inside the publishing call would otherwise wake the loop a second time for nothing.
 
 #![forbid(unsafe_code)]
@@ -21,7 +21,7 @@ use crate::setup::{Attempt, Made, negotiate};
 use crate::sqpoll::{Membership, OtherCpu, Spin};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wakering_core::abi::{ErrorKind, Opcode};
 use wakering_core::driver::{Drained, Sink};
@@ -38,6 +38,15 @@ const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
 enum Waiting {
     ByTheBell,
     InTheRing,
+}
+
+/// Homes of drivers that were dropped with ops in flight: the kernel still writes into their slots,
+/// after the ring is closed too, so they stay for ever.
+static KEPT: Mutex<Vec<Arc<Home>>> = Mutex::new(Vec::new());
+
+/// How many homes are kept for ever, because their drivers were dropped with ops in flight.
+pub fn homes_kept() -> usize {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).len()
 }
 
 /// What a ring has done so far.
@@ -366,8 +375,7 @@ impl Driver for UringDriver {
 impl Drop for UringDriver {
     fn drop(&mut self) {
         if self.tally.in_flight > 0 {
-            // The kernel still writes into slots, after the ring is closed too: they stay for ever.
-            std::mem::forget(self.home.clone());
+            KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(self.home.clone());
         }
     }
 }

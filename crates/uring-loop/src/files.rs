@@ -1,8 +1,8 @@
 //! The ring's own table of files: descriptors that are looked up once, and files that are opened
 //! into it and never have a descriptor.
 //!
-//! A place is the caller's from [`Files::reserve`] or [`Files::register`] until [`Files::release`]
-//! or [`Files::unregister`]. Giving it back while an op on it is pending would let that op reach
+//! A place is the caller's from `reserve_file` or `register_file` until `release_file` or
+//! `unregister_file`. Giving it back while an op on it is pending would let that op reach
 //! the next file: give it back after the last of its ops, the closing one included, has completed.
 
 #![forbid(unsafe_code)]

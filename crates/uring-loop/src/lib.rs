@@ -25,6 +25,6 @@ pub mod sqpoll;
 
 pub use completion::CancelOutcomes;
 pub use config::{Personality, UringConfig};
-pub use driver::{Counters, UringDriver};
+pub use driver::{Counters, UringDriver, homes_kept};
 pub use probe::{Feature, Refused, survey};
 pub use sqpoll::{SharedSqpoll, Sqpoll};

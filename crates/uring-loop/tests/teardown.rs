@@ -11,7 +11,7 @@ use support::{Folder, Lane, alone, open_fds, pipe, skip, transfer};
 use wakering_core::Driver;
 use wakering_core::abi::{Opcode, op_flag};
 use wakering_core::resource::Prepared;
-use wakering_uring_loop::{Sqpoll, UringConfig};
+use wakering_uring_loop::{Sqpoll, UringConfig, homes_kept};
 
 const BLOCK: usize = 65_536;
 const READS: usize = 64;
@@ -156,6 +156,7 @@ fn a_driver_dropped_with_ops_in_flight_leaves_the_slots_to_the_kernel() {
         drop(lane);
         assert!(weak.upgrade().is_some(), "the home was freed under the kernel");
     }
+    assert!(homes_kept() >= 3);
     let Some(lane) = Lane::inline(4) else { return };
     let weak = Arc::downgrade(&lane.home);
     drop(lane);
