@@ -139,12 +139,15 @@ impl WorkerLoop {
         self.shared.home.doorbell.ring();
     }
 
-    /// Stops the thread when it has given up its ops. How many threads did not come back in time.
-    pub(crate) fn shut_down(&mut self, deadline: Duration) -> usize {
-        self.publish();
+    /// Asks the thread to give up its ops and end.
+    pub(crate) fn stop(&mut self) {
         // Release: with the Acquire in `run`.
         self.shared.stop.store(true, Ordering::Release);
         self.shared.home.doorbell.ring();
+    }
+
+    /// Waits for the thread, which was told to stop. How many did not come back in time.
+    pub(crate) fn join(&mut self, deadline: Duration) -> usize {
         let Some(thread) = self.thread.take() else { return 0 };
         let end = Instant::now() + deadline;
         while !thread.is_finished() {
@@ -176,18 +179,19 @@ fn run(shared: &Shared, lane_home: &Home, ready: &SyncSender<Result<(), Error>>)
     let mut mine = VecDeque::with_capacity(2 * lane_home.slab.len() as usize);
     let mut done: Vec<Completion> = Vec::with_capacity(ENTRIES as usize);
     loop {
-        let stopping = shared.stop.load(Ordering::Acquire);
-        if shared.take(&mut mine) {
-            lane_home.doorbell.ring();
-        }
-        let waiting = follow(&mut mine, &mut driver, lane_home);
-        if stopping {
-            // What the kernel holds beyond this is the lane's to count: its slots stay in use.
+        if shared.stop.load(Ordering::Acquire) {
+            // What was not begun was taken back by the lane. What the kernel holds beyond this is
+            // the lane's to count: its slots stay in use.
             let _ = driver.drain(Duration::from_millis(100), &mut |c| done.push(c));
             bring_home(lane_home, &mut done);
             return;
         }
-        let timeout = waiting.then_some(Duration::ZERO);
+        if shared.take(&mut mine) {
+            lane_home.doorbell.ring();
+        }
+        follow_next(&mut mine, &mut driver, lane_home);
+        // A turn for each: the copy is made in it, and its answer does not wait for the others'.
+        let timeout = (!mine.is_empty()).then_some(Duration::ZERO);
         let turned = driver.turn(timeout, ENTRIES as usize, &mut |c| done.push(c));
         bring_home(lane_home, &mut done);
         if let Err(error) = turned {
@@ -197,8 +201,8 @@ fn run(shared: &Shared, lane_home: &Home, ready: &SyncSender<Result<(), Error>>)
     }
 }
 
-/// Gives the driver as much as it takes. Whether orders are left.
-fn follow(mine: &mut VecDeque<Order>, driver: &mut UringDriver, lane_home: &Home) -> bool {
+/// Gives the driver the next op, and the cancels before it. An order that finds no room stays.
+fn follow_next(mine: &mut VecDeque<Order>, driver: &mut UringDriver, lane_home: &Home) {
     while let Some(&order) = mine.front() {
         let taken = match order {
             Order::Carry(token) => driver.enqueue(token),
@@ -206,12 +210,14 @@ fn follow(mine: &mut VecDeque<Order>, driver: &mut UringDriver, lane_home: &Home
         };
         match taken {
             Ok(()) => {}
-            Err(Error::Kind(ErrorKind::Busy)) => return true,
+            Err(Error::Kind(ErrorKind::Busy)) => return,
             Err(error) => refuse(order, lane_home, error),
         }
         mine.pop_front();
+        if let Order::Carry(_) = order {
+            return;
+        }
     }
-    false
 }
 
 /// Answers an op that cannot be carried out; a cancel that cannot be asked for comes too late.

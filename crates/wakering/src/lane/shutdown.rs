@@ -34,14 +34,18 @@ impl Lane {
         let end = Instant::now() + deadline;
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         self.orphan_all();
-        // Pool and worker first: their last completions come home through the driver's turns.
-        let mut threads = 0;
-        if let Some(mut worker) = self.worker.take() {
-            threads += worker.shut_down(left(end));
+        // All of them at once, and none may use up the time of the others: half of what is left.
+        let mut worker = self.worker.take();
+        if let Some(worker) = &mut worker {
+            worker.stop();
         }
-        threads += self.pool.shutdown(left(end)).threads;
+        // Pool and worker bring their last completions home through the driver's turns.
+        let mut threads = self.pool.shutdown(left(end) / 2).threads;
         let mut batch = std::mem::take(&mut self.batch);
-        let drained = self.engine.driver().drain(left(end), &mut |c| batch.push(c));
+        let drained = self.engine.driver().drain(left(end) / 2, &mut |c| batch.push(c));
+        if let Some(mut worker) = worker {
+            threads += worker.join(left(end));
+        }
         // What came home through the inbox after the driver had nothing left of its own.
         let rest = self.engine.driver().turn(Some(Duration::ZERO), usize::MAX, &mut |c| {
             batch.push(c);
