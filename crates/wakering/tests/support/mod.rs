@@ -256,15 +256,14 @@ impl Port {
             std::mem::take(&mut self.under_way[slot as usize]),
             "a record that nobody asked for: {record:?}"
         );
-        self.free.push(slot);
         let owned = match record.flags & completion_flag::OWNED {
             0 => None,
             _ => Some(self.lane.take_owned(slot).expect("the memory that the record names")),
         };
         let CompletionRecord { result, flags, handle, .. } = record;
-        // One that nobody took belongs to a test that did not ask.
         let answer = Answer { result, flags, handle, statx: statx.map(Box::new), owned };
-        self.answers.insert(slot, answer);
+        let before = self.answers.insert(slot, answer);
+        assert!(before.is_none(), "a slot is used again before its answer was taken: {before:?}");
     }
 
     /// Whether the lane's descriptor is readable within `time`.
@@ -281,7 +280,7 @@ impl Port {
             self.flush();
         }
         loop {
-            if let Some(answer) = self.answers.remove(&slot) {
+            if let Some(answer) = self.answer(slot) {
                 return answer;
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -292,9 +291,11 @@ impl Port {
         }
     }
 
-    /// The answer, if it is there by now without waiting.
+    /// The answer, if it is there by now without waiting; its slot is free from then on.
     pub fn answer(&mut self, slot: u32) -> Option<Answer> {
-        self.answers.remove(&slot)
+        let answer = self.answers.remove(&slot)?;
+        self.free.push(slot);
+        Some(answer)
     }
 
     /// Whether the slot's op has not answered.
