@@ -3,12 +3,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
+
+export { makeFolder } from './fixtures.ts';
 
 /** The compiled entry point of the tool. */
 export const cliPath = fileURLToPath(import.meta.resolve('#cli/main'));
@@ -57,13 +56,6 @@ export async function finished(child: ChildProcess): Promise<CliResult> {
     ended,
   ]);
   return { code, signal, stdout, stderr: stderr.toString('utf8') };
-}
-
-/** A folder of its own for a test; it is gone when the test is over. */
-export async function makeFolder(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'wakering-cli-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** SHA-256 of some content, as 64 hexadecimal digits. */
