@@ -1,8 +1,10 @@
 //! An op's whole life allocates nothing once the loop has started.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::allocations;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wakering_core::block::BlockPool;
 use wakering_core::driver::sim::SimDriver;
@@ -12,27 +14,6 @@ use wakering_core::slot::Cancel;
 use wakering_core::waker::WakerRef;
 use wakering_core::{Driver, Home};
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 #[test]
 fn a_million_ops_with_paths_and_cancels_allocate_nothing() {
     let home = Arc::new(Home::new(64).unwrap());
@@ -40,7 +21,7 @@ fn a_million_ops_with_paths_and_cancels_allocate_nothing() {
     let mut free = FreeList::new(&home.slab);
     let mut blocks = BlockPool::new(8);
     let long_path = [b'p'; 1000];
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations();
     let mut done = 0u64;
     let mut started = 0u64;
     while done < 1_000_000 {
@@ -70,5 +51,10 @@ fn a_million_ops_with_paths_and_cancels_allocate_nothing() {
             })
             .unwrap();
     }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    assert_eq!(allocations() - before, 0);
+    let _ = driver.drain(Duration::ZERO, &mut |completion| {
+        let slot = home.slab.slot(completion.token);
+        slot.take(completion.token, |_, resource| resource.release(&mut blocks)).unwrap();
+    });
+    assert_eq!(blocks.available(), 8);
 }

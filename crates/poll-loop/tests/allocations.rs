@@ -1,8 +1,10 @@
 //! Once its threads are there, the poll driver allocates nothing per op, cancel or timer.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../../core/tests/support/counting.rs"]
+mod counting;
+
+use counting::allocations;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wakering_core::abi::{Opcode, POSITION_CURRENT};
 use wakering_core::block::BlockPool;
@@ -12,27 +14,6 @@ use wakering_core::slot::Cancel;
 use wakering_core::waker::WakerRef;
 use wakering_core::{Driver, Home};
 use wakering_poll_loop::{PollConfig, PollDriver, PoolConfig};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 const SLOTS: u32 = 64;
 
@@ -128,10 +109,10 @@ fn fifty_thousand_ops_of_all_kinds_allocate_nothing() {
     let mut before = 0;
     while run.done < 50_000 {
         if run.done < 2_000 {
-            before = ALLOCATIONS.load(Ordering::Relaxed);
+            before = allocations();
         }
         while run.start() {}
         run.turn();
     }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    assert_eq!(allocations() - before, 0);
 }

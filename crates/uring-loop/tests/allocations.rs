@@ -1,9 +1,10 @@
 //! An op through the ring allocates nothing, and neither does its cancel.
 
+#[path = "../../core/tests/support/counting.rs"]
+mod counting;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use counting::allocations;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 use support::{Folder, Lane, pipe, transfer};
@@ -11,30 +12,6 @@ use wakering_core::Driver;
 use wakering_core::abi::Opcode;
 use wakering_core::resource::{PathRole, Prepared};
 use wakering_uring_loop::{Sqpoll, UringConfig};
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread: the test's harness has one of its own.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 #[test]
 fn a_hundred_thousand_ops_with_paths_and_cancels_allocate_nothing() {
@@ -53,7 +30,7 @@ fn a_hundred_thousand_ops_with_paths_and_cancels_allocate_nothing() {
         UringConfig::inline(64).with_sqpoll(sqpoll),
     ] {
         let Some(mut lane) = Lane::new(64, config) else { return };
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         let (mut started, mut done) = (0, 0);
         while done < OPS {
             while started < OPS && lane.free.available() > 0 {
@@ -92,6 +69,6 @@ fn a_hundred_thousand_ops_with_paths_and_cancels_allocate_nothing() {
                 })
                 .unwrap() as u64;
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0);
+        assert_eq!(allocations() - before, 0);
     }
 }
