@@ -12,7 +12,7 @@ import { answer } from './open.ts';
 import { checkAborted, readOptions, readSignal } from './options.ts';
 import type { Cancellable } from './options.ts';
 import { mayAnything } from './path.ts';
-import { readRange, writeRange } from './pieces.ts';
+import { moveRange } from './pieces.ts';
 import type { Content, ContentOptions, ReadFileOptions, StatOptions } from './types.ts';
 import * as check from './validate.ts';
 import { readInto, writeFrom } from './vectors.ts';
@@ -115,7 +115,16 @@ export class FileHandle extends EventEmitter {
     check.readRange(offset, length, buffer.byteLength);
     const bytes = check.bytesOf(buffer);
     const call = signal && { signal };
-    const bytesRead = await readRange(this.#lane, file, bytes, offset, length, position, call);
+    const bytesRead = await moveRange(
+      this.#lane,
+      'read',
+      file,
+      bytes,
+      offset,
+      length,
+      position,
+      call,
+    );
     return readResult(bytesRead, buffer);
   }
 
@@ -156,7 +165,16 @@ export class FileHandle extends EventEmitter {
     const position = check.writePosition(range.position);
     const bytes = check.bytesOf(data);
     const call = signal && { signal };
-    const written = await writeRange(this.#lane, file, bytes, offset, length, position, call);
+    const written = await moveRange(
+      this.#lane,
+      'write',
+      file,
+      bytes,
+      offset,
+      length,
+      position,
+      call,
+    );
     return writeResult(written, data);
   }
 
@@ -170,7 +188,16 @@ export class FileHandle extends EventEmitter {
     const bytes = Buffer.from(text, check.textEncoding(text, encoding));
     const at = check.writePosition(position);
     if (bytes.length === 0) return writeResult(0, text);
-    const written = await writeRange(this.#lane, file, bytes, 0, bytes.length, at, undefined);
+    const written = await moveRange(
+      this.#lane,
+      'write',
+      file,
+      bytes,
+      0,
+      bytes.length,
+      at,
+      undefined,
+    );
     return writeResult(written, text);
   }
 

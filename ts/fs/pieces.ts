@@ -7,9 +7,10 @@ import { answer } from './open.ts';
 /** What one operation moves at the most: the runtime holds as many bytes meanwhile. */
 const PIECE_BYTES = 8 << 20;
 
-/** Reads `length` bytes, or what there is of them. */
-export function readRange(
+/** Reads or writes `length` bytes, or as many of them as there are or the system takes. */
+export function moveRange(
   lane: Lane,
+  way: 'read' | 'write',
   file: OpenFile,
   bytes: Uint8Array,
   offset: number,
@@ -18,28 +19,10 @@ export function readRange(
   call: CallOptions | undefined,
 ): Promise<number> {
   if (length <= PIECE_BYTES) {
-    return answer(lane.read(file, bytes, offset, length, position, call));
+    return answer(lane[way](file, bytes, offset, length, position, call));
   }
   return inPieces(length, (done, piece) =>
-    answer(lane.read(file, bytes, offset + done, piece, further(position, done), call)),
-  );
-}
-
-/** Writes `length` bytes, or as many of them as the system takes. */
-export function writeRange(
-  lane: Lane,
-  file: OpenFile,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  position: Position,
-  call: CallOptions | undefined,
-): Promise<number> {
-  if (length <= PIECE_BYTES) {
-    return answer(lane.write(file, bytes, offset, length, position, call));
-  }
-  return inPieces(length, (done, piece) =>
-    answer(lane.write(file, bytes, offset + done, piece, further(position, done), call)),
+    answer(lane[way](file, bytes, offset + done, piece, further(position, done), call)),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
-import { readRange, writeRange } from './pieces.ts';
+import { moveRange } from './pieces.ts';
 import { bytesOf } from './validate.ts';
 
 /** The system takes no more buffers at once (its IOV_MAX). */
@@ -20,7 +20,7 @@ export async function readInto(
   const wanted = taken.reduce((sum, bytes) => sum + bytes.length, 0);
   if (wanted === 0) return 0;
   const scratch = Buffer.allocUnsafeSlow(wanted);
-  const count = await readRange(lane, file, scratch, 0, wanted, position, call);
+  const count = await moveRange(lane, 'read', file, scratch, 0, wanted, position, call);
   const data = scratch.subarray(0, count);
   let from = 0;
   for (const bytes of taken) {
@@ -44,7 +44,7 @@ export async function writeFrom(
   while (written < data.length) {
     const at = position === null ? null : position + written;
     const length = data.length - written;
-    written += await writeRange(lane, file, data, written, length, at, call);
+    written += await moveRange(lane, 'write', file, data, written, length, at, call);
   }
   return written;
 }
