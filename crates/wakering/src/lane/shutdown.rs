@@ -42,7 +42,7 @@ impl Lane {
         // Pool and worker bring their last completions home through the driver's turns.
         let mut threads = self.pool.shutdown(left(end) / 2).threads;
         let mut batch = std::mem::take(&mut self.batch);
-        let drained = self.engine.driver().drain(left(end) / 2, &mut |c| batch.push(c));
+        let _ = self.engine.driver().drain(left(end) / 2, &mut |c| batch.push(c));
         if let Some(mut worker) = worker {
             threads += worker.join(left(end));
         }
@@ -60,12 +60,9 @@ impl Lane {
         for fd in fds {
             self.close_now(fd);
         }
-        let leak = stuck > 0 || threads > 0 || drained.still_in_flight > 0;
-        if leak {
-            // Late completions will look for their slots, late reads for their buffers.
-            std::mem::forget(self.home.clone());
-        }
-        self.memory.shut_down(leak);
+        // Whoever holds an op holds its slot: a thread by its own count of the home, a ring by one
+        // that its driver leaves behind. Only what an op points to has no other owner.
+        self.memory.shut_down(stuck > 0);
         Shutdown { stuck, threads }
     }
 
