@@ -44,7 +44,7 @@ fn large_reads_and_writes_go_to_the_worker_and_come_back_whole() {
         port.close_file(file);
         port.is_idle();
     });
-    assert_eq!(threads(), Vec::<String>::new());
+    until("threads end", || threads().is_empty());
 }
 
 #[test]
@@ -86,8 +86,11 @@ fn the_lanes_own_thread_does_not_wait_for_the_worker() {
             port.push_cancel(cancel(large));
             let read = on_slab(port, Opcode::Read, file, 0..64, 0);
             let slot = port.push(read);
+            let waits = times_waited();
             port.flush();
-            longest = longest.max(begin.elapsed());
+            if times_waited() > waits {
+                longest = longest.max(begin.elapsed());
+            }
             assert_eq!(port.wait(slot).result, 64);
             assert!([-libc::ECANCELED, WORKER_BYTES_MIN as i32].contains(&port.wait(large).result));
             small += 1;
@@ -97,13 +100,22 @@ fn the_lanes_own_thread_does_not_wait_for_the_worker() {
             }
         }
         assert!(small > 10, "{small}");
-        // A third of all is copied in one call of the worker's. A busy machine stops us, too, but not
-        // for so long.
+        // A third of all used to be copied in one call of the worker's, with its lock held. That a
+        // busy machine stops this thread does not count: only that it waits.
         let all = start.elapsed();
         assert!(longest < all / 4, "the lane's thread stood for {longest:?} of {all:?}");
         port.close_file(file);
         port.is_idle();
     });
+}
+
+/// How often this thread has given up its core because it had to wait.
+fn times_waited() -> i64 {
+    // SAFETY: all zero is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the place is a local.
+    assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) }, 0);
+    usage.ru_nvcsw
 }
 
 #[test]

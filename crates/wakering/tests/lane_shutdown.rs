@@ -271,6 +271,7 @@ fn what_cannot_be_ended_is_counted_and_its_memory_stays() {
             return;
         }
         let Some((mut master, terminal)) = terminal() else { return skip("no pseudo-terminal") };
+        let before = descriptors();
         let mut port = Port::open(config).unwrap();
         let stream = port.open_file(&terminal, libc::O_WRONLY | libc::O_NOCTTY);
         port.slab.bytes().fill(b'w');
@@ -298,6 +299,8 @@ fn what_cannot_be_ended_is_counted_and_its_memory_stays() {
         }
         assert!(read.iter().all(|&byte| byte == b'w'), "memory was given away under the write");
         until("the thread ends", || threads().is_empty());
+        // All but the descriptor that the write was made on: nobody was there to close it.
+        assert_eq!(descriptors(), before + 1);
     });
 }
 
