@@ -52,6 +52,14 @@ impl Slab {
         Self { base, layout }
     }
 
+    pub fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    pub fn length(&self) -> usize {
+        self.layout.size()
+    }
+
     pub fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: the allocation is this long, initialised, and the lane touches it in `turn` alone.
         unsafe { std::slice::from_raw_parts_mut(self.base, self.layout.size()) }
@@ -71,12 +79,15 @@ pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
+        Self::within(&std::env::temp_dir()).expect("a folder for temporary files")
+    }
+
+    pub fn within(parent: &Path) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("wakering-lane-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        let path = parent.join(format!("wakering-lane-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).ok()?;
+        Some(Self(path))
     }
 
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
