@@ -148,6 +148,31 @@ fn an_open_that_waits_is_cancelled_and_leaves_no_descriptor() {
     });
 }
 
+/// A copy opens its source as open(2) does: that of a FIFO waits for a writer, and then for bytes.
+#[test]
+fn a_copy_that_waits_is_cancelled_and_leaves_nothing() {
+    each(small(), |port| {
+        let fifo = port.folder.fifo("fifo");
+        let copy = port.folder.0.join("copy");
+        let before = descriptors();
+        for has_writer in [false, true] {
+            // Opened for both, so that it waits for nobody.
+            let both = || std::fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+            let writer = has_writer.then(both);
+            let d = on_paths(port, Opcode::CopyFile, &fifo, &copy);
+            let slot = port.start(d);
+            assert!(port.stays_silent(slot, Duration::from_millis(20)));
+            assert_eq!(copy.exists(), has_writer);
+            port.push_cancel(cancel(slot));
+            assert_eq!(port.wait(slot).result, -libc::ECANCELED);
+            assert!(!copy.exists());
+            drop(writer);
+        }
+        assert_eq!(descriptors(), before);
+        port.is_idle();
+    });
+}
+
 #[test]
 fn an_open_that_succeeds_after_its_cancel_closes_what_it_opened() {
     each(small(), |port| {

@@ -140,6 +140,20 @@ fn with_opens_that_wait_in_the_pool() {
 }
 
 #[test]
+fn with_copies_that_wait_in_the_pool() {
+    in_the_middle(small(), |port| {
+        let fifo = port.folder.fifo("fifo");
+        for number in 0..3 {
+            let copy = port.folder.0.join(format!("copy{number}"));
+            let d = on_paths(port, Opcode::CopyFile, &fifo, copy);
+            port.push(d);
+        }
+        port.flush();
+        std::thread::sleep(Duration::from_millis(10));
+    });
+}
+
+#[test]
 fn with_large_copies_at_the_worker() {
     in_the_middle(Config { slots: 256, ..Config::default() }, |port| {
         let path = port.folder.file("file", &vec![1; 1 << 20]);
