@@ -94,6 +94,16 @@ test.serial('128 reads at a time leave timers their turn', async (t) => {
   await checkTurns(t, runtime, 128, () => file.read(buffer, 0, 4096, 8192));
 });
 
+for (const depth of [257, 1000]) {
+  test.serial(`${depth} loops, more than a batch holds, leave timers their turn`, async (t) => {
+    await using runtime = new Runtime();
+    const path = `${await makeFolder(t)}/file`;
+    writeFileSync(path, Buffer.alloc(4096));
+    await runtime.fs.stat(path);
+    await checkTurns(t, runtime, depth, () => runtime.fs.stat(path));
+  });
+}
+
 test.serial('a single loop of awaited operations leaves timers their turn', async (t) => {
   await using runtime = new Runtime();
   await checkTurns(t, runtime, 1, () => runtime.ops.nop());

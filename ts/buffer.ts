@@ -22,9 +22,6 @@ export const LARGE_BYTES = 65_536;
 const SLAB_BYTES = 1 << 20;
 /** Slabs of each chunk size at the most; beyond that the addon's own memory is used. */
 const SLABS_MAX = 16;
-/** Bytes of the first two slabs, which lie behind the port's areas. */
-export const FIRST_SLABS_BYTES: number = 2 * SLAB_BYTES;
-
 const LEASED = 0x8000;
 
 /** Memory on loan: a view that reads and writes reach without a copy. Give it back by `using`. */
@@ -46,7 +43,10 @@ export class Lease implements Disposable {
    * @throws Error where the lease was given back.
    */
   get view(): Buffer {
-    if (this.#view === undefined) throw new Error('this lease was given back; take another');
+    if (this.#view === undefined) {
+      const error = new Error('this lease was given back; take another');
+      throw Object.assign(error, { code: 'ERR_INVALID_STATE' });
+    }
     return this.#view;
   }
 
@@ -143,35 +143,23 @@ export interface Place {
   offset: number;
 }
 
-/** All slabs of a runtime. */
-export class Buffers {
+/** Slabs of both chunk sizes, made when they are needed; the first of each share one memory. */
+class Slabs {
   readonly #native: NativePort;
-  readonly #slabs = new Map<ArrayBufferLike, Slab[]>();
+  /** Every slab. */
+  readonly all: Slab[] = [];
   readonly #small: Slab[] = [];
   readonly #large: Slab[] = [];
 
-  /** The first two slabs lie in `memory` from `start` on. */
-  constructor(native: NativePort, memory: ArrayBuffer, start: number) {
+  constructor(native: NativePort) {
     this.#native = native;
-    this.#add(Buffer.from(memory, start, SLAB_BYTES), SMALL_BYTES);
-    this.#add(Buffer.from(memory, start + SLAB_BYTES, SLAB_BYTES), LARGE_BYTES);
-  }
-
-  #add(memory: Buffer, chunkBytes: number): Slab {
-    const slab = new Slab(this.#native, memory, chunkBytes);
-    (chunkBytes === SMALL_BYTES ? this.#small : this.#large).push(slab);
-    const slabs = this.#slabs.get(memory.buffer) ?? [];
-    slabs.push(slab);
-    this.#slabs.set(memory.buffer, slabs);
-    return slab;
   }
 
   /** Takes a chunk that holds `bytes`; `place.slab` stays undefined where there is none. */
   take(bytes: number, place: Place): void {
     place.slab = undefined;
     if (bytes > LARGE_BYTES) return;
-    const small = bytes <= SMALL_BYTES;
-    const slabs = small ? this.#small : this.#large;
+    const slabs = bytes <= SMALL_BYTES ? this.#small : this.#large;
     for (const slab of slabs) {
       const offset = slab.take();
       if (offset === -1) continue;
@@ -179,28 +167,72 @@ export class Buffers {
       place.offset = offset;
       return;
     }
-    if (slabs.length === SLABS_MAX) return;
-    const slab = this.#add(
-      Buffer.from(createMemory(SLAB_BYTES)),
-      small ? SMALL_BYTES : LARGE_BYTES,
-    );
-    place.slab = slab;
-    place.offset = slab.take();
+    if (slabs.length < SLABS_MAX) this.#grow(slabs);
+    place.slab = slabs.at(-1);
+    place.offset = place.slab?.take() ?? -1;
+    if (place.offset === -1) place.slab = undefined;
+  }
+
+  /** One more slab, unless there is no address space for it. */
+  #grow(slabs: Slab[]): void {
+    const first = this.all.length === 0;
+    const memory = tryMemory(first ? 2 * SLAB_BYTES : SLAB_BYTES);
+    if (memory === undefined) return;
+    if (first) {
+      this.#add(this.#small, Buffer.from(memory, 0, SLAB_BYTES), SMALL_BYTES);
+      this.#add(this.#large, Buffer.from(memory, SLAB_BYTES, SLAB_BYTES), LARGE_BYTES);
+    } else {
+      const chunkBytes = slabs === this.#small ? SMALL_BYTES : LARGE_BYTES;
+      this.#add(slabs, Buffer.from(memory), chunkBytes);
+    }
+  }
+
+  #add(slabs: Slab[], memory: Buffer, chunkBytes: number): void {
+    const slab = new Slab(this.#native, memory, chunkBytes);
+    slabs.push(slab);
+    this.all.push(slab);
+  }
+}
+
+function tryMemory(bytes: number): ArrayBuffer | undefined {
+  try {
+    return createMemory(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * All slabs of a runtime. What is lent to the program lies in slabs of its own: whoever writes past
+ * a lease's view, into the `buffer` behind it, meets other leases and nothing of the runtime's.
+ */
+export class Buffers {
+  readonly #chunks: Slabs;
+  readonly #leases: Slabs;
+
+  /** Makes no memory yet. */
+  constructor(native: NativePort) {
+    this.#chunks = new Slabs(native);
+    this.#leases = new Slabs(native);
+  }
+
+  /** Takes a chunk that holds `bytes`; `place.slab` stays undefined where there is none. */
+  take(bytes: number, place: Place): void {
+    this.#chunks.take(bytes, place);
   }
 
   /** The slab that a view lies in, whole; `undefined` for memory of the program's own. */
   find(view: Uint8Array, offset: number, length: number, place: Place): void {
     place.slab = undefined;
-    const slabs = this.#slabs.get(view.buffer);
-    if (slabs === undefined) return;
     const start = view.byteOffset + offset;
-    for (const slab of slabs) {
+    const { all } = this.#leases;
+    for (const slab of all) {
       const inSlab = start - slab.bytes.byteOffset;
-      if (inSlab >= 0 && inSlab + length <= slab.bytes.length) {
-        place.slab = slab;
-        place.offset = inSlab;
-        return;
-      }
+      const inside = inSlab >= 0 && inSlab + length <= slab.bytes.length;
+      if (slab.bytes.buffer !== view.buffer || !inside) continue;
+      place.slab = slab;
+      place.offset = inSlab;
+      return;
     }
   }
 
@@ -210,9 +242,10 @@ export class Buffers {
       throw outOfRange('bytes', `>= 1 && <= ${LARGE_BYTES}`, bytes);
     }
     const place: Place = { slab: undefined, offset: 0 };
-    this.take(bytes, place);
+    this.#leases.take(bytes, place);
     if (place.slab === undefined) {
-      throw new Error('all memory for leases is lent; give some back first');
+      const error = new Error('all memory for leases is lent; give some back first');
+      throw Object.assign(error, { code: 'ERR_WAKERING_BUSY' });
     }
     place.slab.startLease(place.offset);
     return new Lease(place.slab, place.offset, bytes);

@@ -6,7 +6,7 @@
 import type { PathLike } from 'node:fs';
 import { watch } from './abort.ts';
 import type { Buffers } from './buffer.ts';
-import { abortError, outOfRange } from './errors.ts';
+import { abortError, invalidArgType, outOfRange } from './errors.ts';
 import type { BigIntStats, Stats } from './fs/stats.ts';
 import { Opcode, OWNED_BYTES_MAX } from './generated/abi.ts';
 import { Op } from './op.ts';
@@ -61,6 +61,7 @@ export class Lane {
    * @throws RangeError for a time that is negative, no number, or longer than a year.
    */
   sleep(ms: number, options?: CallOptions): Promise<number> {
+    if (typeof ms !== 'number') throw invalidArgType('ms', 'of type number', ms);
     if (!(ms >= 0 && ms <= SLEEP_MS_MAX)) throw outOfRange('ms', `>= 0 && <= ${SLEEP_MS_MAX}`, ms);
     return this.run(new SleepRequest(ms), options);
   }
@@ -276,6 +277,9 @@ export function createOps(port: Port, buffers: Buffers): Ops {
 /** Starts a request, unless its signal says that it is over already. */
 function begin<T>(port: Port, request: Request<T>, signal: AbortSignal | undefined): void {
   if (signal !== undefined) {
+    if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
+      throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+    }
     if (signal.aborted) {
       request.settled = true;
       request.sink.reject(abortError(signal));

@@ -31,7 +31,7 @@ export interface Metrics {
   readonly inFlight: number;
   /** Operations that wait for one. */
   readonly queued: number;
-  /** Operations that had to wait for one, ever. */
+  /** Operations that had to wait for one, or for the next turn of the event loop, ever. */
   readonly waitedForSlot: number;
   /** Open files. */
   readonly openFiles: number;

@@ -1,6 +1,6 @@
 /** An open file of a runtime. */
 
-import { locate, systemError } from './errors.ts';
+import { invalidArgType, locate, systemError } from './errors.ts';
 import { ErrorKind } from './generated/abi.ts';
 
 /** A handle in a runtime's table, and the real descriptor behind it. */
@@ -25,10 +25,14 @@ export class OpenFile {
   /**
    * Makes sure that a file is used where it was opened.
    *
-   * @throws Error where `file` is no file of the runtime whose port is `home`.
+   * @throws TypeError where `file` is no open file.
+   * @throws Error where it is one of another runtime than the one whose port is `home`.
    */
   static check(file: OpenFile, home: object): void {
-    if (#home in file && file.#home === home) return;
+    if (typeof file !== 'object' || file === null || !(#home in file)) {
+      throw locate(invalidArgType('file', 'an instance of OpenFile', file), OpenFile.check);
+    }
+    if (file.#home === home) return;
     throw locate(systemError(ErrorKind.WrongLoop, 'wakering'), OpenFile.check);
   }
 }

@@ -21,6 +21,7 @@ import {
   Descriptor,
   ErrorKind,
   Opcode,
+  PATH_BYTES_MAX,
   Port as Areas,
   SLOT_NONE,
 } from './generated/abi.ts';
@@ -46,6 +47,9 @@ const TURN_RECORDS_MIN = 16;
 const CLOSE_MS_MAX = 2000;
 /** What the native side calls with when the ring is broken. */
 const COUNT_BROKEN = 0xffff_ffff;
+
+/** Beyond this the arena may lack room for two paths. */
+const ARENA_FULL_BYTES = Areas.ARENA_BYTES - 6 * PATH_BYTES_MAX;
 
 const DESCRIPTORS = Areas.DESCRIPTORS_OFFSET / 4;
 const COMPLETIONS = Areas.COMPLETIONS_OFFSET / 4;
@@ -73,7 +77,7 @@ export class Port {
   readonly arena: Buffer;
   /** Where results lie that are no number. */
   readonly out: DataView;
-  /** The memory: the port's areas, and room for the first slabs behind them. */
+  /** The memory that both sides see. Nothing else lies in it, and no program gets to see it. */
   readonly memory: ArrayBuffer;
   /** What happened on this side. */
   readonly counters: PortCounters = {
@@ -105,9 +109,9 @@ export class Port {
   #broken: Error | undefined;
   #whenIdle: (() => void) | undefined;
 
-  /** Makes the native port. `slabBytes` of memory follow the port's areas. */
-  constructor(addon: Native, options: NativeOptions, slabBytes: number) {
-    this.memory = createMemory(Areas.BYTES + slabBytes);
+  /** Makes the native port. */
+  constructor(addon: Native, options: NativeOptions) {
+    this.memory = createMemory(Areas.BYTES);
     this.words = new Uint32Array(this.memory, 0, Areas.BYTES / 4);
     this.results = new Int32Array(this.memory, 0, Areas.BYTES / 4);
     this.arena = Buffer.from(this.memory, Areas.ARENA_OFFSET, Areas.ARENA_BYTES);
@@ -140,12 +144,23 @@ export class Port {
     if (this.#broken !== undefined || this.#closing !== undefined) {
       const error = this.#broken ?? systemError(ErrorKind.Closed, 'wakering');
       void RESOLVED.then(() => any.fail(error));
-    } else if (this.#freeCount === 0 || this.#waiting.size > 0) {
+    } else if (this.#waiting.size > 0 || !this.#mayBegin()) {
       this.counters.waitedForSlot += 1;
       this.#waiting.push(any);
     } else {
       this.#begin(any);
     }
+  }
+
+  /**
+   * Whether an operation may begin now: there is a slot, and, once the turn is used up, room in the
+   * batch. A full batch is handed over at once only within the turn: what that settles starts more
+   * operations, which fill the next batch, and so on for ever.
+   */
+  #mayBegin(): boolean {
+    if (this.#freeCount === 0) return false;
+    if (this.#budget > 0) return true;
+    return this.#count < Areas.DESCRIPTORS_MAX && this.#arenaTop <= ARENA_FULL_BYTES;
   }
 
   #begin(request: AnyRequest): void {
@@ -317,10 +332,8 @@ export class Port {
         at,
       );
     }
-    while (this.#freeCount > 0) {
-      const next = this.#waiting.shift();
-      if (next === undefined) break;
-      this.#begin(next);
+    while (this.#waiting.size > 0 && this.#mayBegin()) {
+      this.#begin(this.#waiting.shift() as AnyRequest);
     }
     if (this.#whenIdle !== undefined && this.inFlight === 0) this.#whenIdle();
   }

@@ -1,9 +1,8 @@
 /** A runtime: one port of this JavaScript thread, and what can be done through it. */
 
-import { Buffers, FIRST_SLABS_BYTES, type Lease } from './buffer.ts';
+import { Buffers, type Lease } from './buffer.ts';
 import { systemError } from './errors.ts';
 import { createFs, type Fs } from './fs/index.ts';
-import { Port as Areas } from './generated/abi.ts';
 import { createOps, Lane, type Ops } from './lane.ts';
 import { type Capabilities, capabilitiesOf, type Metrics, metricsOf } from './metrics.ts';
 import { native, type NativeOptions } from './native.ts';
@@ -40,8 +39,8 @@ export class Runtime implements AsyncDisposable {
   constructor(options: RuntimeOptions = {}) {
     const checked = nativeOptions(options);
     const addon = native();
-    this.#port = openPort(() => new Port(addon, checked, FIRST_SLABS_BYTES), checked);
-    this.#buffers = new Buffers(this.#port.native, this.#port.memory, Areas.BYTES);
+    this.#port = openPort(() => new Port(addon, checked), checked);
+    this.#buffers = new Buffers(this.#port.native);
     const lane = new Lane(this.#port, this.#buffers);
     this.#fs = createFs(lane);
     this.#ops = createOps(this.#port, this.#buffers);

@@ -22,7 +22,7 @@ import { numbersFrom, pause } from '../support/fixtures.ts';
 const inside = async <T>(file: string): Promise<T> =>
   (await import(new URL(file, import.meta.resolve('wakering')).href)) as T;
 const abi = await inside<typeof AbiModule>('./generated/abi.js');
-const { Buffers, FIRST_SLABS_BYTES } = await inside<typeof BufferModule>('./buffer.js');
+const { Buffers } = await inside<typeof BufferModule>('./buffer.js');
 const { Lane } = await inside<typeof LaneModule>('./lane.js');
 const { native } = await inside<typeof NativeModule>('./native.js');
 const { nativeOptions } = await inside<typeof OptionsModule>('./options.js');
@@ -39,13 +39,12 @@ mkdirSync('mine');
 writeFileSync('mine/counted', counted);
 
 const addon = native();
-const port = new Port(
-  addon,
-  nativeOptions({ queueDepth: SLOTS, poolThreads: 8 }),
-  FIRST_SLABS_BYTES,
-);
-const buffers = new Buffers(port.native, port.memory, Areas.BYTES);
+const port = new Port(addon, nativeOptions({ queueDepth: SLOTS, poolThreads: 8 }));
+const buffers = new Buffers(port.native);
 const lane = new Lane(port, buffers);
+// Slabs are lent when they are needed: garbage is to find some.
+buffers.take(1, { slab: undefined, offset: 0 });
+buffers.lease(1);
 /** Somebody else's runtime in the same process, which must not notice anything. */
 const neighbour = new Runtime();
 

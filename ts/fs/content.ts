@@ -132,74 +132,63 @@ function tooLarge(size: number): RangeError {
   return Object.assign(error, { code: 'ERR_FS_FILE_TOO_LARGE' });
 }
 
-/**
- * Writes all of it, piece by piece where it comes in pieces.
- *
- * @param start - Where in the file that is, where it is known: see {@link Progress}.
- */
+/** What is to be written, as it was when the program handed it over. */
+export type Prepared = Whole | Exclude<Content, string | ArrayBufferView>;
+
+/** Bytes, and how many there were: a buffer may be detached or cut before it is written. */
+class Whole {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+
+  constructor(data: string | ArrayBufferView, encoding: BufferEncoding | null | undefined) {
+    this.bytes = ArrayBuffer.isView(data) ? bytesOf(data) : Buffer.from(data, encoding || 'utf8');
+    this.length = this.bytes.length;
+  }
+}
+
+/** Looks at the data while it is what the program meant: before anything is waited for. */
+export function prepare(data: Content, { encoding }: ContentOptions): Prepared {
+  if (typeof data === 'string' || ArrayBuffer.isView(data)) return new Whole(data, encoding);
+  return data;
+}
+
+/** Writes all of it, piece by piece where it comes in pieces. */
 export async function writeContent(
   lane: Lane,
   file: OpenFile,
-  data: Content,
+  data: Prepared,
   options: ContentOptions,
-  start?: number,
 ): Promise<void> {
   const { signal, encoding } = options;
   checkAborted(signal);
-  const progress: Progress = { lane, file, signal, end: start, isTrusted: true };
-  if (typeof data === 'string' || ArrayBuffer.isView(data)) {
-    await writeBytes(progress, toBytes(data, encoding));
-    return;
-  }
+  if (data instanceof Whole) return writeWhole(lane, file, data, signal);
   for await (const piece of data) {
     checkAborted(signal);
-    await writeBytes(progress, toBytes(piece, encoding));
+    await writeWhole(lane, file, new Whole(piece, encoding), signal);
   }
 }
 
-/**
- * How far the writing of a file has come.
- *
- * The kernel's rings do not move the file's own position when a write is cut short by an error (the
- * disk is full). The next write would go over what was just written, and succeed. So after a short
- * write the position is given, where it is known; a file that appends ignores it.
- */
-interface Progress {
-  readonly lane: Lane;
-  readonly file: OpenFile;
-  readonly signal: AbortSignal | undefined;
-  end: number | undefined;
-  isTrusted: boolean;
-}
-
-function toBytes(
-  data: string | ArrayBufferView,
-  encoding: BufferEncoding | null | undefined,
-): Uint8Array {
-  return ArrayBuffer.isView(data) ? bytesOf(data) : Buffer.from(data, encoding || 'utf8');
-}
-
-async function writeBytes(progress: Progress, bytes: Uint8Array): Promise<void> {
-  const { lane, file, signal } = progress;
+async function writeWhole(
+  lane: Lane,
+  file: OpenFile,
+  { bytes, length }: Whole,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const call = signal && { signal };
   let written = 0;
-  while (written < bytes.length) {
+  while (written < length) {
     checkAborted(signal);
-    const length = Math.min(CHUNK_BYTES, bytes.length - written);
-    const position = progress.isTrusted ? null : (progress.end ?? null);
-    let count: number;
-    try {
-      count = await lane.write(file, bytes, written, length, position, call);
-    } catch (error) {
-      if (position === null || (error as CodedError).code !== 'ESPIPE') throw locate(error);
-      // A pipe has no positions, and so none that could be wrong.
-      progress.end = undefined;
-      continue;
-    }
-    written += count;
-    if (progress.end !== undefined) progress.end += count;
-    if (count < length) progress.isTrusted = false;
+    if (bytes.length < length) throw locate(lostData(written, length));
+    const count = Math.min(CHUNK_BYTES, length - written);
+    written += await answer(lane.write(file, bytes, written, count, null, call));
   }
+}
+
+function lostData(written: number, length: number): Error {
+  const message =
+    'the data was detached or made smaller before it was written: ' +
+    `${written} of ${length} bytes are in the file`;
+  return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' });
 }
 
 /** Whether `data` comes in pieces. */

@@ -6,7 +6,7 @@ import { fileClosed, invalidArgValue, locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
-import { comesInPieces, readContent, writeContent } from './content.ts';
+import { comesInPieces, prepare, readContent, writeContent } from './content.ts';
 import { markMissingMethods } from './not-there.ts';
 import { answer } from './open.ts';
 import { checkAborted, readOptions, readSignal } from './options.ts';
@@ -74,6 +74,7 @@ export class FileHandle extends EventEmitter {
     this.#lane = lane;
     this.#file = file;
     this.#fd = file.fd;
+    forgotten.register(this, { lane, file }, this);
   }
 
   /** The descriptor, for other interfaces that take one; -1 once the file is closed. */
@@ -247,7 +248,8 @@ export class FileHandle extends EventEmitter {
     const file = this.#open('writeFile');
     const options = readOptions(given);
     if (!ArrayBuffer.isView(data) && !comesInPieces(data)) check.text(data, 'data');
-    return this.#using(() => writeContent(this.#lane, file, data, options));
+    const prepared = prepare(data, options);
+    return this.#using(() => writeContent(this.#lane, file, prepared, options));
   }
 
   /** Like {@link writeFile}: only the flag `a` at opening makes a file append. */
@@ -331,6 +333,7 @@ export class FileHandle extends EventEmitter {
     this.#users -= 1;
     if (this.#users > 0) return;
     this.#fd = -1;
+    forgotten.unregister(this);
     const closing = this.#closing;
     answer(this.#lane.close(this.#file)).then(
       () => closing?.resolve(),
@@ -342,6 +345,18 @@ export class FileHandle extends EventEmitter {
     );
   }
 }
+
+/** Closes the files of handles that nobody can reach any more, and says so. */
+const forgotten = new FinalizationRegistry<{ lane: Lane; file: OpenFile }>(({ lane, file }) => {
+  const warn = (): void => {
+    const message =
+      `a FileHandle of descriptor ${file.fd} was not closed and is collected: ` +
+      'close handles, or open them with `await using`';
+    process.emitWarning(message, { code: 'WAKERING_FORGOTTEN_HANDLE' });
+  };
+  // Where that fails, its runtime has ended and closed it.
+  lane.close(file).then(warn, () => {});
+});
 
 markMissingMethods(FileHandle.prototype);
 

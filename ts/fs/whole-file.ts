@@ -3,7 +3,7 @@
 import type { PathLike } from 'node:fs';
 import { unsupported } from '../errors.ts';
 import type { Lane } from '../lane.ts';
-import { comesInPieces, readContent, thenClose, writeContent } from './content.ts';
+import { comesInPieces, prepare, readContent, thenClose, writeContent } from './content.ts';
 import { FileHandle } from './file-handle.ts';
 import { answer, openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
@@ -46,9 +46,10 @@ export async function writeFile(
   const { signal } = options;
   checkAborted(signal);
   const flags = openFlags(options.flag || flag);
+  const prepared = prepare(data, options);
   const file = await openChecked(lane, toPath(path), flags, mode, { signal });
   const work = async (): Promise<void> => {
-    await writeContent(lane, file, data, options, 0);
+    await writeContent(lane, file, prepared, options);
     if (flush) await answer(lane.fsync(file));
   };
   await thenClose(lane, file, work());
