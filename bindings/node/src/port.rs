@@ -24,8 +24,9 @@ use std::time::Duration;
 use wakering::Lane;
 use wakering_core::abi::{self, port};
 
-/// How long the end of an environment may wait for the kernel to be done with what it was lent.
-const SHUTDOWN_TIME: Duration = Duration::from_secs(2);
+/// How long the end of an environment may wait for the kernel to be done with what it was lent. What
+/// is cancelled ends within milliseconds; a machine that is very slow or very busy gets this long.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
 /// The count that tells JavaScript to call `flush` for the error.
 const COUNT_BROKEN: u32 = u32::MAX;
 
