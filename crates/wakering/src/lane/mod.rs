@@ -338,6 +338,11 @@ impl Lane {
             published = self.engine.driver().publish();
             self.publish_to_pool();
         }
+        if let Some(worker) = &mut self.worker {
+            // What found no room before. The worker rings when there is some, and the driver's turn
+            // has silenced such a ring: from here on it is heard.
+            worker.publish();
+        }
         if !self.answered.is_empty() {
             // The driver rings for what it has left, and knows nothing of these.
             self.home.doorbell.ring();
