@@ -122,16 +122,15 @@ fn times_waited() -> i64 {
 fn the_first_of_many_large_reads_does_not_wait_for_the_last() {
     on_a_ring(Config { slots: 64, ..Config::default() }, |port| {
         let file = large_file(port, 8 * MIB);
-        let start = Instant::now();
         let slots: Vec<_> =
             (0..50).map(|_| port.push(on_owned(Opcode::Read, file, 8 * MIB, 0))).collect();
         assert_eq!(port.wait(slots[0]).result, (8 * MIB) as i32);
-        let first = start.elapsed();
+        // Not a matter of time, which a busy machine makes long: of the order.
+        let rest = slots.iter().filter(|&&slot| port.is_under_way(slot)).count();
+        assert!(rest >= 5, "{rest} of 50 were under way when the first came");
         for &slot in &slots[1..] {
             assert_eq!(port.wait(slot).result, (8 * MIB) as i32);
         }
-        let all = start.elapsed();
-        assert!(first < all / 4, "the first came after {first:?} of {all:?}");
         port.close_file(file);
         port.is_idle();
     });
