@@ -142,17 +142,45 @@ impl State {
         }
     }
 
+    /// Starts to poll `fd` and has the environment call before it ends.
+    fn start(self: &Rc<Self>, fd: i32) -> Result<()> {
+        // SAFETY: the calling environment; the lane keeps `fd` open until `shut_down`, which closes
+        // the handle first.
+        let wake = unsafe { Wake::start(self.env, fd, self) };
+        let wake =
+            wake.map_err(|errno| native_error(wakering_core::Error::Os(errno), "uv_poll"))?;
+        let _ = self.wake.set(wake);
+        let mut hook = std::ptr::null_mut();
+        let argument = Rc::as_ptr(self).cast_mut().cast::<c_void>();
+        // SAFETY: the poll handle's count keeps the state until the hook is removed.
+        let status = unsafe {
+            sys::napi_add_async_cleanup_hook(self.env, Some(on_cleanup), argument, &raw mut hook)
+        };
+        check(status, "napi_add_async_cleanup_hook")?;
+        self.hook.set(hook);
+        Ok(())
+    }
+
     /// Ends the lane and lets libuv go. Idempotent. How many ops are left to the kernel.
     fn shut_down(&self) -> u32 {
         let lane = self.lane.borrow_mut().take();
-        let stuck = lane.map_or(0, |mut lane| lane.shut_down(SHUTDOWN_TIME).stuck);
         if let Some(wake) = self.wake.get() {
+            // While the lane still has the descriptor: once that is closed, its number is another's.
             wake.close();
         }
-        stuck as u32
+        lane.map_or(0, |mut lane| lane.shut_down(SHUTDOWN_TIME).stuck) as u32
     }
 
-    /// Libuv is done with the handle: nothing calls in any more.
+    /// What `start` has not finished is undone: a handle that stays open would keep the
+    /// environment's loop from ever being closed.
+    fn undo_start(&self) {
+        self.shut_down();
+        if self.wake.get().is_none() {
+            self.handle_closed();
+        }
+    }
+
+    /// Libuv is done with the handle, or never had one: nothing calls in any more.
     pub(crate) fn handle_closed(&self) {
         for kept in self.kept.borrow_mut().drain(..) {
             // SAFETY: a reference of this environment, deleted once.
@@ -225,20 +253,7 @@ impl NativePort {
             wake: OnceCell::new(),
             hook: Cell::new(std::ptr::null_mut()),
         });
-        // SAFETY: the calling environment; the lane keeps `fd` open until `shut_down`, which
-        // closes the handle in the same call.
-        let wake = unsafe { Wake::start(raw, fd, &state) };
-        let wake =
-            wake.map_err(|errno| native_error(wakering_core::Error::Os(errno), "uv_poll"))?;
-        let _ = state.wake.set(wake);
-        let mut hook = std::ptr::null_mut();
-        let argument = Rc::as_ptr(&state).cast_mut().cast::<c_void>();
-        // SAFETY: the poll handle's count keeps the state until the hook is removed.
-        let status = unsafe {
-            sys::napi_add_async_cleanup_hook(raw, Some(on_cleanup), argument, &raw mut hook)
-        };
-        check(status, "napi_add_async_cleanup_hook")?;
-        state.hook.set(hook);
+        state.start(fd).inspect_err(|_| state.undo_start())?;
         Ok(Self { state })
     }
 
