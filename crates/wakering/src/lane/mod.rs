@@ -162,7 +162,10 @@ impl Lane {
 
     /// Says how many descriptors the coming batch has: one op alone takes other ways than many.
     pub fn begin_batch(&mut self, descriptors: usize) {
-        self.alone = descriptors == 1 && self.engine.driver().in_flight() == 0;
+        // Asked of a ring only, where it is a number: the poll driver would look through its pool's
+        // queue for an answer that decides nothing there.
+        let ring = self.engine.is_ring();
+        self.alone = ring && descriptors == 1 && self.engine.driver().in_flight() == 0;
     }
 
     /// Takes one descriptor. What it names in its arguments lies in `arena`, and is copied.
