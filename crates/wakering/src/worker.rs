@@ -42,6 +42,8 @@ struct Shared {
     home: Arc<Home>,
     queue: Mutex<Queue>,
     stop: AtomicBool,
+    /// The lane's time is over: leave what the kernel holds.
+    abandon: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl WorkerLoop {
             // Each op can be carried once and cancelled once.
             queue: Mutex::new(Queue { orders: VecDeque::with_capacity(2 * slots), more: false }),
             stop: AtomicBool::new(false),
+            abandon: AtomicBool::new(false),
         });
         let (ready, is_ready) = sync_channel(1);
         let (theirs, home) = (shared.clone(), lane_home.clone());
@@ -152,6 +155,8 @@ impl WorkerLoop {
         let end = Instant::now() + deadline;
         while !thread.is_finished() {
             if Instant::now() >= end {
+                // Release: with the Acquire in `drain`.
+                self.shared.abandon.store(true, Ordering::Release);
                 return 1;
             }
             std::thread::sleep(Duration::from_micros(200));
@@ -180,11 +185,7 @@ fn run(shared: &Shared, lane_home: &Home, ready: &SyncSender<Result<(), Error>>)
     let mut done: Vec<Completion> = Vec::with_capacity(ENTRIES as usize);
     loop {
         if shared.stop.load(Ordering::Acquire) {
-            // What was not begun was taken back by the lane. What the kernel holds beyond this is
-            // the lane's to count: its slots stay in use.
-            let _ = driver.drain(Duration::from_millis(100), &mut |c| done.push(c));
-            bring_home(lane_home, &mut done);
-            return;
+            return drain(shared, &mut driver, lane_home, &mut done);
         }
         if shared.take(&mut mine) {
             lane_home.doorbell.ring();
@@ -197,6 +198,18 @@ fn run(shared: &Shared, lane_home: &Home, ready: &SyncSender<Result<(), Error>>)
         if let Err(error) = turned {
             // What the ring has is lost with it: the lane sees those ops stay in flight.
             return refuse_all(shared, lane_home, &mut mine, error);
+        }
+    }
+}
+
+/// What was not begun was taken back by the lane. What the kernel holds beyond the lane's time is the
+/// lane's to count: its slots stay in use.
+fn drain(shared: &Shared, driver: &mut UringDriver, lane_home: &Home, done: &mut Vec<Completion>) {
+    loop {
+        let left = driver.drain(Duration::from_millis(100), &mut |c| done.push(c));
+        bring_home(lane_home, done);
+        if left.still_in_flight == 0 || shared.abandon.load(Ordering::Acquire) {
+            return;
         }
     }
 }
@@ -270,6 +283,7 @@ mod tests {
             home: Arc::new(Home::sharing(lane_home.slab.clone()).unwrap()),
             queue: Mutex::new(queue),
             stop: AtomicBool::new(false),
+            abandon: AtomicBool::new(false),
         };
         let waiting = Vec::with_capacity(2 * slots as usize);
         (lane_home, WorkerLoop { shared: Arc::new(shared), thread: None, waiting })
