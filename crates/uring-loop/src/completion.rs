@@ -67,6 +67,8 @@ pub(crate) struct Tally {
     pub(crate) in_vain: Vec<Token>,
     /// It is time to ask for those again.
     pub(crate) again_due: bool,
+    /// Of each slot, whether its op closes a descriptor.
+    pub(crate) closes: Box<[bool]>,
 }
 
 impl Tally {
@@ -80,6 +82,7 @@ impl Tally {
             bell_heard: false,
             in_vain: Vec::with_capacity(slots_max),
             again_due: false,
+            closes: vec![false; slots_max].into(),
         }
     }
 
@@ -101,7 +104,10 @@ impl Tally {
         let mut outcome = Outcome { result: cqe.result, flags: buffer };
         if INTERRUPTED.contains(&-cqe.result) {
             let asked = self.draining || slot.is_cancel_requested(token);
-            outcome.result = if asked { -libc::ECANCELED } else { -libc::EINTR };
+            // A close that is interrupted has given its number back, and must not look as if it
+            // had not begun: whoever closes it then closes somebody else's file.
+            let closed = self.closes.get(token.index() as usize) == Some(&true);
+            outcome.result = if asked && !closed { -libc::ECANCELED } else { -libc::EINTR };
         }
         match slot.complete(token, outcome) {
             Completed::Deliver => Some(Completion { token, outcome }),
@@ -226,6 +232,21 @@ mod tests {
             let expected = if asked { -libc::ECANCELED } else { -libc::EINTR };
             assert_eq!(ended.outcome.result, expected);
             slot.take(token, |_, _| ()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_close_that_was_interrupted_is_not_one_that_never_began() {
+        let home = Home::new(1).unwrap();
+        let mut tally = Tally { draining: true, ..Tally::new(1) };
+        for (errno, expected) in [(512, libc::EINTR), (libc::ECANCELED, libc::ECANCELED)] {
+            let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
+            assert_eq!(home.slab.slot(token).publish(token), Publish::Go);
+            tally.in_flight += 1;
+            tally.closes[0] = true;
+            let ended = tally.settle(&home, cqe(token, -errno, 0)).unwrap();
+            assert_eq!(ended.outcome.result, -expected);
+            home.slab.slot(token).take(token, |_, _| ()).unwrap();
         }
     }
 

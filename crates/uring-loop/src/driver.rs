@@ -299,8 +299,16 @@ impl Driver for UringDriver {
             self.make_room()?;
         }
         let Self { ring, home, opcodes, tally, .. } = self;
-        match encode::submit(home, ring, token, |row| opcodes.has(row.kernel)) {
-            Submitted::Yes => tally.in_flight += 1,
+        let mut closes = false;
+        let submitted = encode::submit(home, ring, token, |row| {
+            closes = row.opcode == Opcode::Close;
+            opcodes.has(row.kernel)
+        });
+        match submitted {
+            Submitted::Yes => {
+                tally.in_flight += 1;
+                tally.closes[token.index() as usize] = closes;
+            }
             Submitted::Gone => {}
             Submitted::Answered(outcome) => self.answers.push(Completion { token, outcome }),
         }

@@ -145,6 +145,8 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
         Opcode::Close if result == -libc::ECANCELED && prepared.fd >= 0 => {
             finished.unclosed = Some(prepared.fd);
         }
+        // The number is given back whatever interrupts the rest: no error, says libuv too.
+        Opcode::Close if result == -libc::EINTR => finished.result = 0,
         Opcode::Read => match resource.owned.take() {
             Some(mut owned) if count <= owned.capacity() => {
                 // SAFETY: the read wrote `count` bytes from the buffer's start on.
