@@ -118,6 +118,8 @@ test.serial('a runtime that is open and idle lets the process end', async (t) =>
   const { outcome } = await timed(`
     const runtime = new Runtime();
     const file = await runtime.fs.open('package.json');
+    // Held, so that it is open at the end and not collected before.
+    globalThis.held = file;
     await runtime.fs.readFile('package.json');
     console.log(file.fd > 2);
   `);
