@@ -4,7 +4,7 @@
 mod support;
 
 use support::*;
-use wakering::Config;
+use wakering::{Config, SqpollConfig};
 use wakering_core::abi::{Opcode, POSITION_CURRENT, completion_flag, statx};
 
 const NEW: i32 = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
@@ -58,6 +58,12 @@ fn what_is_written_is_read_again_from_a_registered_slab() {
 #[test]
 fn what_is_written_is_read_again_through_a_bounce_region() {
     each(Config { register_buffers: false, ..small() }, round_trip);
+}
+
+#[test]
+fn what_is_written_is_read_again_over_an_sq_thread() {
+    let sqpoll = Some(SqpollConfig { cpu: None, idle_ms: 10, share: true });
+    on_a_ring(Config { sqpoll, ..small() }, round_trip);
 }
 
 #[test]

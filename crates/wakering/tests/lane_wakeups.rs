@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 use support::*;
-use wakering::Config;
+use wakering::{Config, SqpollConfig};
 use wakering_core::abi::{OpDescriptor, Opcode, op_flag};
 
 const MANY: Config = Config {
@@ -69,6 +69,19 @@ fn a_thousand_completions_are_brought_ten_at_a_time() {
             3 => on_path(port, Opcode::Readdir, &folder),
             _ => OpDescriptor { opcode: 255, ..OpDescriptor::new(Opcode::Nop) },
         });
+        port.close_file(file);
+    });
+}
+
+#[test]
+fn over_an_sq_thread_too() {
+    let sqpoll = Some(SqpollConfig { cpu: None, idle_ms: 1, share: false });
+    on_a_ring(Config { sqpoll, ..MANY }, |port| {
+        let path = port.folder.file("file", &[3; 4096]);
+        let file = port.open_file(&path, libc::O_RDONLY);
+        all_come(port, "nop", |_, _| OpDescriptor::new(Opcode::Nop));
+        all_come(port, "timer", |_, index| sleep(u64::from(index) * 1000));
+        all_come(port, "read", |port, _| on_slab(port, Opcode::Read, file, 0..4096, 0));
         port.close_file(file);
     });
 }
