@@ -12,10 +12,11 @@
 //!
 //! libc's own allocations are not seen: there are some for the signal that cancels a pool thread.
 
+#[path = "../../core/tests/support/counting.rs"]
+mod counting;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+use counting::allocations;
 use std::time::Duration;
 use support::{Folder, SLAB_BYTES, Slab, cancel, each_config, forced, sleep};
 use wakering::lane::RecordSink;
@@ -23,33 +24,6 @@ use wakering::{Config, Lane};
 use wakering_core::abi::{
     CompletionRecord, HandleId, OpDescriptor, Opcode, buffer_kind, op_flag, statx,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 const SLOTS: u32 = 64;
 const OPS: u64 = 100_000;
@@ -104,7 +78,7 @@ fn count(
     let (mut started, mut before) = (0, 0);
     while sink.done < WARM + ops {
         if sink.done < WARM {
-            before = ALLOCATIONS.load(Ordering::Relaxed);
+            before = allocations();
         }
         let begin = depth.min(sink.free.len());
         lane.begin_batch(begin);
@@ -126,7 +100,7 @@ fn count(
             taken(lane.take_owned(slot));
         }
     }
-    let after = ALLOCATIONS.load(Ordering::Relaxed);
+    let after = allocations();
     while lane.in_flight() > 0 {
         lane.accept(&OpDescriptor::new(Opcode::CancelAll), &[]);
         lane.turn(256, &mut sink).unwrap();
@@ -206,8 +180,8 @@ fn a_hundred_thousand_ops_of_each_kind_allocate_nothing() {
                 ("bad buffer", 32, OpDescriptor { buffer: 77, ..read }),
             ];
             for (what, depth, d) in kinds {
-                let (allocations, sink) = count(lane, arena, ops, depth, |_, _| d, drop);
-                assert_eq!(allocations, 0, "{:?}: {what}", config.driver);
+                let (counted, sink) = count(lane, arena, ops, depth, |_, _| d, drop);
+                assert_eq!(counted, 0, "{:?}: {what}", config.driver);
                 let refused = d.opcode == 99 || d.buffer == 77;
                 assert!(refused == (sink.well == 0), "{what}: {} went well", sink.well);
             }
@@ -216,16 +190,16 @@ fn a_hundred_thousand_ops_of_each_kind_allocate_nothing() {
                 Some(handle) => OpDescriptor { handle, ..OpDescriptor::new(Opcode::Close) },
                 None => open,
             };
-            let (allocations, sink) = count(lane, arena, ops, 8, open_and_close, drop);
-            assert_eq!(allocations, 0, "{:?}: open and close", config.driver);
+            let (counted, sink) = count(lane, arena, ops, 8, open_and_close, drop);
+            assert_eq!(counted, 0, "{:?}: open and close", config.driver);
             assert!(sink.well >= ops);
             let cancelled = |sink: &mut Sink, number| match number % 2 {
                 0 => sleep(u64::MAX),
                 // What was started just before.
                 _ => cancel(sink.free.len() as u32 % SLOTS),
             };
-            let (allocations, _) = count(lane, arena, ops / 4, 32, cancelled, drop);
-            assert_eq!(allocations, 0, "{:?}: cancels", config.driver);
+            let (counted, _) = count(lane, arena, ops / 4, 32, cancelled, drop);
+            assert_eq!(counted, 0, "{:?}: cancels", config.driver);
             assert!(lane.metrics().cancels > 0);
         }
     });
@@ -247,21 +221,21 @@ fn owned_results_are_counted() {
         };
         let ops = OPS / 10;
         let some = |owned: Option<Vec<u8>>| assert!(owned.is_some_and(|owned| !owned.is_empty()));
-        let (allocations, _) = count(lane, arena, ops, 32, |_, _| read, some);
-        assert_eq!(per_op(allocations, ops), 1, "{:?}: owned reads", config.driver);
+        let (counted, _) = count(lane, arena, ops, 32, |_, _| read, some);
+        assert_eq!(per_op(counted, ops), 1, "{:?}: owned reads", config.driver);
         let names = [(Opcode::Readlink, "link", 1), (Opcode::Realpath, "link", 4)];
         for (opcode, name, expected) in names.into_iter().chain([(Opcode::Readdir, ".", 2)]) {
             let path = folder.0.join(name);
             let path = path.as_os_str().as_encoded_bytes();
             let args = [0, path.len() as u32, 0, 0, 0, 0];
             let d = OpDescriptor { args, ..OpDescriptor::new(opcode) };
-            let (allocations, _) = count(lane, path, ops, 8, |_, _| d, some);
-            assert_eq!(per_op(allocations, ops), expected, "{:?}: {opcode:?}", config.driver);
+            let (counted, _) = count(lane, path, ops, 8, |_, _| d, some);
+            assert_eq!(per_op(counted, ops), expected, "{:?}: {opcode:?}", config.driver);
         }
     });
 }
 
 /// Rounded: ops that were under way when counting began were counted in part.
-fn per_op(allocations: u64, ops: u64) -> u64 {
-    (allocations + ops / 2) / ops
+fn per_op(counted: u64, ops: u64) -> u64 {
+    (counted + ops / 2) / ops
 }

@@ -161,6 +161,9 @@ fn a_copy_that_waits_is_cancelled_and_leaves_nothing() {
             let writer = has_writer.then(both);
             let d = on_paths(port, Opcode::CopyFile, &fifo, &copy);
             let slot = port.start(d);
+            if has_writer {
+                until("it waits for bytes", || copy.exists());
+            }
             assert!(port.stays_silent(slot, Duration::from_millis(20)));
             assert_eq!(copy.exists(), has_writer);
             port.push_cancel(cancel(slot));
