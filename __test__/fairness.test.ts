@@ -80,7 +80,7 @@ async function checkTurns(
       `${best.immediates} immediates`,
   );
   t.true(best.ticks >= SHARE, 'the timer keeps firing');
-  t.true(best.immediates > 20, 'setImmediate gets turns');
+  t.true(best.immediates > (isSlow ? 2 : 20), 'setImmediate gets turns');
   t.true(best.operations > 1000, 'and the operations were many');
   t.true(runtime.metrics().yields > 0);
 }
