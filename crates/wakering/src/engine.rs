@@ -53,11 +53,10 @@ impl Engine {
                     let capabilities = ring_capabilities(config.driver);
                     return Ok((Self::Uring(Box::new(ring)), capabilities));
                 }
-                Err(refused) if config.driver == DriverChoice::Uring => {
-                    return Err((Error::Os(refused.errno), refused.to_string()));
-                }
-                // A wish for SQPOLL that cannot be met is no reason to run without saying so.
-                Err(refused) if refused.option.is_some() => {
+                // A wish that cannot be met, for a ring or of one, is told and not passed over.
+                Err(refused)
+                    if config.driver == DriverChoice::Uring || refused.option.is_some() =>
+                {
                     return Err((Error::Os(refused.errno), refused.to_string()));
                 }
                 Err(refused) => Some(refused),
