@@ -185,6 +185,7 @@ const REPORTING = `
 async function rejections(body: string): Promise<string> {
   const source = `
     import { Runtime } from 'wakering';
+    import { once } from 'node:events';
     import { setTimeout as pause } from 'node:timers/promises';
     ${REPORTING}
     const runtime = new Runtime();
@@ -221,7 +222,8 @@ test('a chain without catch is one unhandled rejection, of the chain', async (t)
 test('a failure observed ticks after it happened is handled late, as a promise would be', async (t) => {
   const late = (start: string): string => `
     const late = ${start};
-    await pause(50);
+    await once(process, 'unhandledRejection');
+    await pause(1);
     await late.catch(() => {});
   `;
   const op = await rejections(late('failing()'));
