@@ -82,7 +82,9 @@ async function checkTurns(
   t.true(best.ticks >= SHARE, 'the timer keeps firing');
   t.true(best.immediates > (isSlow ? 2 : 20), 'setImmediate gets turns');
   t.true(best.operations > 1000, 'and the operations were many');
-  t.true(runtime.metrics().yields > 0);
+  // Where operations take the kernel a while, it is libuv that wakes the runtime anyway.
+  const { yields, wakes } = runtime.metrics();
+  t.true(yields + wakes > 0, 'the runtime waits for libuv');
 }
 
 test.serial('128 reads at a time leave timers their turn', async (t) => {

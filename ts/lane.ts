@@ -14,7 +14,8 @@ import { OpenFile } from './open-file.ts';
 import type { Port } from './port.ts';
 import type { Request } from './request.ts';
 import { type Position, ReadOwnedRequest, ReadRequest, WriteRequest } from './requests/data.ts';
-import { CloseRequest, type FileCall, FileRequest, OpenRequest } from './requests/file.ts';
+import { CloseRequest, type FileCall, FileRequest } from './requests/file.ts';
+import { OpenContentRequest, OpenRequest } from './requests/file.ts';
 import { BytesRequest, type PathCall, PathRequest } from './requests/path.ts';
 import { StatFileRequest, StatPathRequest } from './requests/path.ts';
 import { NopRequest, SleepRequest } from './requests/time.ts';
@@ -69,6 +70,19 @@ export class Lane {
   /** Opens a file; `flags` are `fs.constants.O_*`. Close-on-exec is always set. */
   open(path: PathLike, flags: number, mode: number, options?: CallOptions): Promise<OpenFile> {
     return this.run(new OpenRequest(path, flags, mode), options);
+  }
+
+  /**
+   * Opens a file for reading; of a regular file of at most 1 MiB it brings the content and closes
+   * it. The value is that, as text where there is an encoding, and the open file for all others.
+   */
+  openContent(
+    path: PathLike,
+    flags: number,
+    encoding: BufferEncoding | undefined,
+    options?: CallOptions,
+  ): Promise<Buffer | string | OpenFile> {
+    return this.run(new OpenContentRequest(path, flags, encoding), options);
   }
 
   /** Closes a file after its operations; reads that wait for a pipe or terminal are cancelled. */

@@ -75,6 +75,8 @@ export class Port {
   readonly results: Int32Array;
   /** Where paths and segments go. */
   readonly arena: Buffer;
+  /** All of it as bytes. */
+  readonly bytes: Buffer;
   /** Where results lie that are no number. */
   readonly out: DataView;
   /** The memory that both sides see. Nothing else lies in it, and no program gets to see it. */
@@ -115,6 +117,7 @@ export class Port {
     this.words = new Uint32Array(this.memory, 0, Areas.BYTES / 4);
     this.results = new Int32Array(this.memory, 0, Areas.BYTES / 4);
     this.arena = Buffer.from(this.memory, Areas.ARENA_OFFSET, Areas.ARENA_BYTES);
+    this.bytes = Buffer.from(this.memory, 0, Areas.BYTES);
     this.out = new DataView(this.memory, 0, Areas.BYTES);
     this.#pending = Array.from({ length: options.slots });
     this.#free = Uint32Array.from({ length: options.slots }, (_, i) => options.slots - 1 - i);

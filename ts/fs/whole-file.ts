@@ -1,14 +1,16 @@
 /** `readFile`, `writeFile` and `appendFile` of a path: open, all of it, close. */
 
+import { constants } from 'node:fs';
 import type { PathLike } from 'node:fs';
 import { unsupported } from '../errors.ts';
 import type { Lane } from '../lane.ts';
+import { OpenFile } from '../open-file.ts';
 import { comesInPieces, prepare, readContent, thenClose, writeContent } from './content.ts';
 import { FileHandle } from './file-handle.ts';
 import { answer, openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
 import { checkAborted, readOptions } from './options.ts';
-import { toPath } from './path.ts';
+import { mayRead, toPath } from './path.ts';
 import type { Content, ReadFileOptions, WriteFileOptions } from './types.ts';
 import { boolean, fileMode, text } from './validate.ts';
 
@@ -26,8 +28,16 @@ export async function readFile(
   const { signal } = options;
   checkAborted(signal);
   const checked = toPath(path);
-  const file = await openChecked(lane, checked, openFlags(options.flag || 'r'), 0o666, { signal });
-  return thenClose(lane, file, readContent(lane, file, options, checked));
+  const flags = openFlags(options.flag || 'r');
+  if (flags !== constants.O_RDONLY) {
+    const file = await openChecked(lane, checked, flags, 0o666, { signal });
+    return thenClose(lane, file, readContent(lane, file, options, checked));
+  }
+  mayRead(checked);
+  const call = signal && { signal };
+  const opened = await answer(lane.openContent(checked, flags, options.encoding || undefined, call));
+  if (!(opened instanceof OpenFile)) return opened;
+  return thenClose(lane, opened, readContent(lane, opened, options, checked));
 }
 
 /** Writes a file; `flag` says what becomes of the content that it has. */

@@ -1,7 +1,7 @@
 // Written from crates/core/src/abi.rs by `npm run generate`. Do not edit.
 
 /** Both sides compare it when they meet. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** What an operation does. */
 export const Opcode: {
@@ -71,11 +71,13 @@ export const OpFlag: {
   readonly Async: 2;
   readonly OwnedResult: 4;
   readonly Direct: 8;
+  readonly Content: 16;
 } = {
   Unref: 1,
   Async: 2,
   OwnedResult: 4,
   Direct: 8,
+  Content: 16,
 };
 
 /** Where a descriptor's buffer lies. */
@@ -96,12 +98,14 @@ export const CompletionFlag: {
   readonly Opened: 4;
   readonly Statx: 8;
   readonly Inline: 16;
+  readonly Content: 32;
 } = {
   More: 1,
   Owned: 2,
   Opened: 4,
   Statx: 8,
   Inline: 16,
+  Content: 32,
 };
 
 /** Flags of CopyFile. */
@@ -126,6 +130,9 @@ export const POSITION_CURRENT_WORD = 4294967295;
 
 /** The longest path, without its NUL. */
 export const PATH_BYTES_MAX = 4095;
+
+/** The largest file that an open brings. */
+export const CONTENT_BYTES_MAX = 1048576;
 
 /** Most bytes of an op on the addon's memory. */
 export const OWNED_BYTES_MAX = 67108864;
@@ -207,7 +214,9 @@ export const Port: {
   readonly ARENA_BYTES: 40960;
   readonly OUT_OFFSET: 65536;
   readonly OUT_BYTES: 65536;
-  readonly BYTES: 131072;
+  readonly CONTENT_OFFSET: 131072;
+  readonly CONTENT_BYTES: 262144;
+  readonly BYTES: 393216;
 } = {
   DESCRIPTORS_MAX: 256,
   COMPLETIONS_MAX: 256,
@@ -217,7 +226,9 @@ export const Port: {
   ARENA_BYTES: 40960,
   OUT_OFFSET: 65536,
   OUT_BYTES: 65536,
-  BYTES: 131072,
+  CONTENT_OFFSET: 131072,
+  CONTENT_BYTES: 262144,
+  BYTES: 393216,
 };
 
 /** Byte offsets in the kernel's struct statx. */

@@ -2,20 +2,23 @@
 
 import { abortError, systemError } from '../errors.ts';
 import type { PathLike } from 'node:fs';
-import { Completion, CompletionFlag, Descriptor, Opcode } from '../generated/abi.ts';
+import {
+  Completion,
+  CompletionFlag,
+  CONTENT_BYTES_MAX,
+  Descriptor,
+  Opcode,
+  OpFlag,
+} from '../generated/abi.ts';
 import { OpenFile } from '../open-file.ts';
 import type { Port } from '../port.ts';
 import { Request } from '../request.ts';
 import { putFile, putPosition } from './data.ts';
 import { NameRequest } from './path.ts';
 
-/** Opens a file. Cancelled after it succeeded, it closes what it opened. */
-export class OpenRequest extends NameRequest<OpenFile> {
-  constructor(path: PathLike, flags: number, mode: number) {
-    super({ opcode: Opcode.OpenAt, syscall: 'open', path, opFlags: flags, mode });
-  }
-
-  value(port: Port, result: number, flags: number, at: number): OpenFile {
+/** What requests that open share. Cancelled after it succeeded, it closes what it opened. */
+abstract class OpeningRequest<T> extends NameRequest<T | OpenFile> {
+  value(port: Port, result: number, flags: number, at: number): T | OpenFile {
     const file = opened(port, result, at);
     if (this.cancelled) {
       this.undo(port, flags, at);
@@ -29,6 +32,51 @@ export class OpenRequest extends NameRequest<OpenFile> {
     const close = new CloseRequest(opened(port, -1, at));
     close.sink = { resolve() {}, reject() {} };
     port.start(close);
+  }
+}
+
+/** Opens a file. */
+export class OpenRequest extends OpeningRequest<never> {
+  constructor(path: PathLike, flags: number, mode: number) {
+    super({ opcode: Opcode.OpenAt, syscall: 'open', path, opFlags: flags, mode });
+  }
+}
+
+/**
+ * Opens a file for reading and, where it is a small regular one, brings its content and closes it:
+ * one trip instead of four. The value is the content, or the file where it is anything else.
+ */
+export class OpenContentRequest extends OpeningRequest<Buffer | string> {
+  readonly #encoding: BufferEncoding | undefined;
+
+  constructor(path: PathLike, flags: number, encoding: BufferEncoding | undefined) {
+    super({
+      opcode: Opcode.OpenAt | (OpFlag.Content << 8),
+      syscall: 'open',
+      path,
+      opFlags: flags,
+      length: CONTENT_BYTES_MAX,
+    });
+    this.#encoding = encoding;
+  }
+
+  override get losesNothing(): boolean {
+    return true;
+  }
+
+  override value(port: Port, result: number, flags: number, at: number): Buffer | string | OpenFile {
+    if ((flags & CompletionFlag.Content) === 0) return super.value(port, result, flags, at);
+    const encoding = this.#encoding;
+    if ((flags & CompletionFlag.Owned) !== 0) {
+      const owned = port.native.takeOwned(this.slot);
+      return encoding === undefined ? owned : owned.toString(encoding);
+    }
+    const start = port.words[at + Completion.AUX] as number;
+    const end = start + result;
+    if (encoding !== undefined) return port.bytes.toString(encoding, start, end);
+    const own = Buffer.allocUnsafeSlow(result);
+    port.bytes.copy(own, 0, start, end);
+    return own;
   }
 }
 

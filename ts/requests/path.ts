@@ -52,12 +52,14 @@ export function putPaths(
 
 /** What a request on names says. */
 export interface PathCall {
+  /** With a descriptor's flags, shifted by 8. */
   readonly opcode: number;
   readonly syscall: string;
   readonly path: PathLike;
   readonly dest?: PathLike;
   readonly opFlags?: number;
   readonly mode?: number;
+  readonly length?: number;
 }
 
 /** What all requests on names share. */
@@ -74,7 +76,7 @@ export abstract class NameRequest<T> extends Request<T> {
   }
 
   encode(port: Port, slot: number): void {
-    const { opcode, opFlags, mode } = this.call;
+    const { opcode, opFlags, mode, length } = this.call;
     const first = this.#first;
     const second = this.#second;
     const bytes = pathBound(first) + (second === undefined ? 0 : pathBound(second));
@@ -85,6 +87,7 @@ export abstract class NameRequest<T> extends Request<T> {
     const at = putPaths(port, slot, opcode, first, second);
     port.words[at + Descriptor.OP_FLAGS] = opFlags ?? 0;
     port.words[at + Descriptor.ARGS + 4] = mode ?? 0;
+    port.words[at + Descriptor.LENGTH] = length ?? 0;
   }
 
   failure(result: number): Error {

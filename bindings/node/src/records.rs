@@ -39,7 +39,7 @@ impl PortMemory {
 
     /// A sink that fills the completion array from its start.
     pub(crate) const fn sink(self) -> Records {
-        Records { memory: self, count: 0 }
+        Records { memory: self, count: 0, content: 0 }
     }
 }
 
@@ -48,6 +48,8 @@ impl PortMemory {
 pub(crate) struct Records {
     memory: PortMemory,
     pub(crate) count: usize,
+    /// Bytes of the content area that records name.
+    content: usize,
 }
 
 impl RecordSink for Records {
@@ -62,11 +64,24 @@ impl RecordSink for Records {
             // SAFETY: as above; `bytes` is memory of the runtime's.
             unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), statx::BYTES) };
         }
+        if record.flags & (completion_flag::CONTENT | completion_flag::OWNED)
+            == completion_flag::CONTENT
+        {
+            record.aux = (port::CONTENT_OFFSET + self.content) as u32;
+            self.content += record.result as usize;
+        }
         let offset = port::COMPLETIONS_OFFSET + self.count * size_of::<CompletionRecord>();
         // SAFETY: within the memory (asserted).
         let place = unsafe { self.memory.base.add(offset) };
         // SAFETY: valid, aligned to 8.
         unsafe { place.cast::<CompletionRecord>().write(record) };
         self.count += 1;
+    }
+
+    fn content(&mut self) -> &mut [u8] {
+        // SAFETY: within the memory: contents that are recorded came from what this gave.
+        let start = unsafe { self.memory.base.add(port::CONTENT_OFFSET + self.content) };
+        // SAFETY: valid bytes, which no JavaScript reaches meanwhile (see `new`).
+        unsafe { std::slice::from_raw_parts_mut(start, port::CONTENT_BYTES - self.content) }
     }
 }

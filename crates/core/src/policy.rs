@@ -80,10 +80,6 @@ pub const fn choose(s: Situation, attempted: bool) -> Lane {
     if s.ring && moves_data && s.length == 0 {
         return Lane::Pool;
     }
-    if s.ring && moves_data && s.length == 0 {
-        // A ring waits for a stream to be ready even then; read(2) and write(2) do not.
-        return Lane::Pool;
-    }
     if s.ring && moves_data && s.buffer_may_travel && s.length >= WORKER_BYTES_MIN {
         return Lane::Worker;
     }

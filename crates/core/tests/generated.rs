@@ -47,7 +47,7 @@ fn typescript() -> String {
     number(o, "Length of a table indexed by opcode.", "OPCODES_MAX", OPCODES_MAX);
     let rows = rows! {
         "Unref" => op_flag::UNREF, "Async" => op_flag::ASYNC,
-        "OwnedResult" => op_flag::OWNED_RESULT, "Direct" => op_flag::DIRECT,
+        "OwnedResult" => op_flag::OWNED_RESULT, "Direct" => op_flag::DIRECT, "Content" => op_flag::CONTENT,
     };
     table(o, "Bits of a descriptor's flags.", "OpFlag", rows);
     let rows = rows! {
@@ -57,7 +57,7 @@ fn typescript() -> String {
     let rows = rows! {
         "More" => completion_flag::MORE, "Owned" => completion_flag::OWNED,
         "Opened" => completion_flag::OPENED, "Statx" => completion_flag::STATX,
-        "Inline" => completion_flag::INLINE,
+        "Inline" => completion_flag::INLINE, "Content" => completion_flag::CONTENT,
     };
     table(o, "Bits of a completion's flags.", "CompletionFlag", rows);
     let rows = rows! {
@@ -74,6 +74,7 @@ fn typescript() -> String {
         POSITION_CURRENT as u32,
     );
     number(o, "The longest path, without its NUL.", "PATH_BYTES_MAX", PATH_BYTES_MAX);
+    number(o, "The largest file that an open brings.", "CONTENT_BYTES_MAX", CONTENT_BYTES_MAX);
     number(o, "Most bytes of an op on the addon's memory.", "OWNED_BYTES_MAX", OWNED_BYTES_MAX);
     number(o, "The most segments of one Readv or Writev.", "SEGMENTS_MAX", SEGMENTS_MAX);
     number(
@@ -152,7 +153,9 @@ fn port_areas(o: &mut String) {
         "DESCRIPTORS_OFFSET" => port::DESCRIPTORS_OFFSET,
         "COMPLETIONS_OFFSET" => port::COMPLETIONS_OFFSET,
         "ARENA_OFFSET" => port::ARENA_OFFSET, "ARENA_BYTES" => port::ARENA_BYTES,
-        "OUT_OFFSET" => port::OUT_OFFSET, "OUT_BYTES" => port::OUT_BYTES, "BYTES" => port::BYTES,
+        "OUT_OFFSET" => port::OUT_OFFSET, "OUT_BYTES" => port::OUT_BYTES,
+        "CONTENT_OFFSET" => port::CONTENT_OFFSET, "CONTENT_BYTES" => port::CONTENT_BYTES,
+        "BYTES" => port::BYTES,
     };
     table(o, "Areas of the port's memory, in bytes.", "Port", rows);
     let rows = rows! {

@@ -14,6 +14,7 @@
 //! What never lives here: a ring, a policy about which lane an op takes, a handle table.
 
 pub mod cached;
+pub mod content;
 
 pub mod driver;
 pub mod mounts;

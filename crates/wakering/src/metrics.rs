@@ -12,6 +12,8 @@ pub struct Metrics {
     pub completed: [u64; OPCODES_MAX],
     /// Ops by the lane that carried them out.
     pub by_lane: [u64; policy::Lane::COUNT],
+    /// Small files that came whole with their open.
+    pub contents: u64,
     /// Cached attempts that had to go another way.
     pub cached_misses: u64,
     /// Descriptors that named no free slot.
@@ -39,6 +41,7 @@ impl Default for Metrics {
         Self {
             completed: [0; OPCODES_MAX],
             by_lane: [0; policy::Lane::COUNT],
+            contents: 0,
             cached_misses: 0,
             malformed: 0,
             bytes_read: 0,
@@ -55,9 +58,17 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts one completed op.
-    pub(crate) fn count(&mut self, opcode: Opcode, result: i32, cancel_requested: bool) {
+    pub(crate) fn count(
+        &mut self,
+        opcode: Opcode,
+        result: i32,
+        read_whole: bool,
+        cancel_requested: bool,
+    ) {
         self.completed[opcode as usize] += 1;
+        self.contents += u64::from(read_whole);
         match opcode {
+            Opcode::OpenAt if read_whole => self.bytes_read += result as u64,
             Opcode::Read | Opcode::Readv if result > 0 => self.bytes_read += result as u64,
             Opcode::Write | Opcode::Writev if result > 0 => self.bytes_written += result as u64,
             _ => {}

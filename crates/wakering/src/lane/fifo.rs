@@ -17,6 +17,7 @@
 
 use super::Lane;
 use super::close::kind_of;
+use super::content::Content;
 use std::io::{PipeReader, PipeWriter, Read};
 use std::os::fd::AsRawFd;
 use wakering_core::Token;
@@ -42,7 +43,8 @@ impl Lane {
     /// Whether the op is an open that has to go on waiting; then it has begun to, in its old slot.
     pub(super) fn waits_for_other_end(&mut self, token: Token) -> bool {
         let side = &self.sides[token.index() as usize];
-        if side.opcode != Opcode::OpenAt || self.closed || !self.engine.is_ring() {
+        let reads = matches!(side.content, Some(Content::Reading { .. }));
+        if side.opcode != Opcode::OpenAt || reads || self.closed || !self.engine.is_ring() {
             return false;
         }
         let slot = self.home.slab.slot(token);
@@ -104,7 +106,7 @@ impl Lane {
     }
 
     /// Ends one use of the slot and begins the next, of the same op.
-    fn claim_again(&mut self, token: Token) -> Option<Token> {
+    pub(super) fn claim_again(&mut self, token: Token) -> Option<Token> {
         let slab = &self.home.slab;
         slab.slot(token).take(token, |_, _| ())?;
         slab.claim_at(token.index(), WakerRef::port(token.index())).ok()

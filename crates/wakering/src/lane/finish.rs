@@ -11,20 +11,27 @@ pub trait RecordSink {
     /// One record. `statx` is the result of a Statx: the sink stores it and puts the place into
     /// the record's `aux`.
     fn record(&mut self, record: CompletionRecord, statx: Option<&[u8; statx::BYTES]>);
+
+    /// Room for the content of a small file: what is written to its start belongs to the next
+    /// record, if that is flagged CONTENT and not OWNED; its `result` says how many bytes. Where
+    /// there is none, contents come as OWNED.
+    fn content(&mut self) -> &mut [u8] {
+        &mut []
+    }
 }
 
 /// What is left of an op after its slot was taken.
-struct Finished {
-    result: i32,
-    flags: u32,
-    opened: Option<i32>,
+pub(super) struct Finished {
+    pub(super) result: i32,
+    pub(super) flags: u32,
+    pub(super) opened: Option<i32>,
     /// The descriptor of a close that was taken back before it began.
     unclosed: Option<i32>,
     /// Whether a write moved something, and perhaps not everything.
     fell_short: bool,
     statx: Option<[u8; statx::BYTES]>,
-    owned: Option<Vec<u8>>,
-    taken: Taken,
+    pub(super) owned: Option<Vec<u8>>,
+    pub(super) taken: Taken,
 }
 
 impl Lane {
@@ -44,7 +51,7 @@ impl Lane {
 
     /// Takes the op, frees its slot, and hands over its record. Whether there was one.
     pub(super) fn finish(&mut self, token: Token, sink: &mut dyn RecordSink) -> bool {
-        if self.waits_for_other_end(token) {
+        if self.waits_for_other_end(token) || self.goes_on_to_read(token, sink) {
             return false;
         }
         let index = token.index();
@@ -66,12 +73,14 @@ impl Lane {
             }
         }
         let side = &mut self.sides[index as usize];
+        let content = side.content.take();
         if let Some(beginning) = side.beginning.take()
             && finished.fell_short
         {
             beginning.mend(finished.result);
         }
         let (opcode, lane, handle) = (side.opcode, side.lane, side.handle);
+        let used_up = content.and_then(|content| content.judge(&mut finished));
         self.keeping_alive -= u32::from(side.keeps_alive);
         side.owned = finished.owned;
         side.handle = HandleId::NONE;
@@ -86,11 +95,15 @@ impl Lane {
         if let Some(fd) = finished.opened {
             self.keep_or_close(fd, &finished.taken, &mut record);
         }
+        if let Some(fd) = used_up {
+            self.close_now(fd);
+        }
         if let Some(fd) = finished.unclosed {
             // Nobody cancels a close, but a lane that ends takes back what has not begun.
             record.result = self.close_now(fd);
         }
-        self.metrics.count(opcode, record.result, finished.taken.cancel_requested);
+        let read_whole = record.flags & completion_flag::CONTENT != 0;
+        self.metrics.count(opcode, record.result, read_whole, finished.taken.cancel_requested);
         self.metrics.by_lane[lane as usize] += 1;
         self.count_out(handle);
         if finished.taken.orphaned {

@@ -15,6 +15,7 @@
 
 mod cancel;
 mod close;
+mod content;
 mod fifo;
 mod finish;
 mod memory;
@@ -190,6 +191,7 @@ impl Lane {
         side.handle = wakering_core::abi::HandleId::NONE;
         side.reader = None;
         side.beginning = None;
+        side.content = None;
         side.keeps_alive = d.flags & wakering_core::abi::op_flag::UNREF == 0;
         self.keeping_alive += u32::from(side.keeps_alive);
         let started = match opcode {

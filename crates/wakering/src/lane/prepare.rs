@@ -1,11 +1,12 @@
 //! From a descriptor to a prepared resource: every number that came from outside is checked here.
 
+use super::content::Content;
 use super::memory::{Memory, Range};
 use super::position::Beginning;
 use super::side::Side;
 use wakering_core::Error;
 use wakering_core::abi::{
-    ErrorKind, HANDLE_NONE, HandleId, OWNED_BYTES_MAX, OpDescriptor, Opcode, POSITION_CURRENT,
+    CONTENT_BYTES_MAX, ErrorKind, HANDLE_NONE, HandleId, OWNED_BYTES_MAX, OpDescriptor, Opcode, POSITION_CURRENT,
     Segment, buffer_kind, op_flag,
 };
 use wakering_core::block::BlockPool;
@@ -94,6 +95,9 @@ impl Preparation<'_> {
             | Opcode::Readlink
             | Opcode::Realpath
             | Opcode::Access => {
+                if d.flags & op_flag::CONTENT != 0 {
+                    self.content(opcode, d)?;
+                }
                 self.place(d.handle, resource)?;
                 self.path(d, PathRole::First, resource)?;
                 prospect.may_be_cached = matches!(opcode, Opcode::OpenAt | Opcode::Access);
@@ -103,6 +107,16 @@ impl Preparation<'_> {
             }
         }
         Ok(prospect)
+    }
+
+    /// Content comes from an open that only reads.
+    fn content(&mut self, opcode: Opcode, d: &OpDescriptor) -> Result<(), Error> {
+        let reads = d.op_flags as i32 & (libc::O_ACCMODE | libc::O_PATH) == libc::O_RDONLY;
+        if opcode != Opcode::OpenAt || !reads || d.length > CONTENT_BYTES_MAX {
+            return Err(ErrorKind::BadDescriptor.into());
+        }
+        self.side.content = Some(Content::Wanted { bytes_max: d.length });
+        Ok(())
     }
 
     /// The open file of a handle, counted in. Whether a read that cannot block has a chance.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::content::Content;
 use super::fifo::Reader;
 use super::position::Beginning;
 use wakering_core::abi::{HandleId, Opcode};
@@ -20,6 +21,8 @@ pub(crate) struct Side {
     pub(crate) handle: HandleId,
     /// The open FIFO whose writer is waited for.
     pub(super) reader: Option<Reader>,
+    /// What an open that brings content has come to.
+    pub(super) content: Option<Content>,
     /// Where a write at the file's own position began.
     pub(super) beginning: Option<Beginning>,
     /// Staged data of a write to come, or the result of an op until it is taken.
@@ -34,6 +37,7 @@ impl Side {
             keeps_alive: false,
             handle: HandleId::NONE,
             reader: None,
+            content: None,
             beginning: None,
             owned: None,
         }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use wakering::lane::RecordSink;
 use wakering::{Config, DriverChoice, Lane};
 use wakering_core::abi::{
-    CompletionRecord, ErrorKind, HandleId, OpDescriptor, SLOT_NONE, completion_flag, statx,
+    CompletionRecord, ErrorKind, HandleId, OpDescriptor, SLOT_NONE, completion_flag, port, statx,
 };
 
 /// How long a record may take before its test fails.
@@ -34,6 +34,8 @@ pub struct Answer {
     pub handle: HandleId,
     pub statx: Option<Box<[u8; statx::BYTES]>>,
     pub owned: Option<Vec<u8>>,
+    /// The content of a small file, wherever it lay.
+    pub content: Option<Vec<u8>>,
 }
 
 /// Page-aligned memory to lend.
@@ -113,11 +115,25 @@ impl Drop for Folder {
 
 /// Records of one turn.
 #[derive(Debug, Default)]
-pub struct Records(pub Vec<(CompletionRecord, Option<[u8; statx::BYTES]>)>);
+pub struct Records {
+    list: Vec<(CompletionRecord, Option<[u8; statx::BYTES]>)>,
+    content: Vec<u8>,
+    used: usize,
+}
 
 impl RecordSink for Records {
-    fn record(&mut self, record: CompletionRecord, statx: Option<&[u8; statx::BYTES]>) {
-        self.0.push((record, statx.copied()));
+    fn record(&mut self, mut record: CompletionRecord, statx: Option<&[u8; statx::BYTES]>) {
+        if record.flags & (completion_flag::CONTENT | completion_flag::OWNED)
+            == completion_flag::CONTENT
+        {
+            record.aux = self.used as u32;
+            self.used += record.result as usize;
+        }
+        self.list.push((record, statx.copied()));
+    }
+
+    fn content(&mut self) -> &mut [u8] {
+        &mut self.content[self.used..]
     }
 }
 
@@ -135,6 +151,8 @@ pub struct Port {
     pub records_max: usize,
     batch: Vec<OpDescriptor>,
     arena: Vec<u8>,
+    /// Where contents of small files come; as long as the port's area by default.
+    pub content: Vec<u8>,
     free: Vec<u32>,
     under_way: Vec<bool>,
     answers: HashMap<u32, Answer>,
@@ -208,6 +226,7 @@ impl Port {
             records_max: 256,
             batch: Vec::new(),
             arena: Vec::new(),
+            content: vec![0; port::CONTENT_BYTES],
             free: (0..config.slots).rev().collect(),
             under_way: vec![false; config.slots as usize],
             answers: HashMap::new(),
@@ -251,11 +270,13 @@ impl Port {
             self.lane.accept(&d, &self.arena);
         }
         self.arena.clear();
-        let mut records = Records::default();
+        let content = std::mem::take(&mut self.content);
+        let mut records = Records { content, ..Records::default() };
         let done = self.lane.turn(self.records_max, &mut records).unwrap();
-        assert_eq!(done, records.0.len(), "turn says how many records there were");
+        assert_eq!(done, records.list.len(), "turn says how many records there were");
         assert!(done <= self.records_max);
-        for (record, statx) in records.0 {
+        self.content = records.content;
+        for (record, statx) in records.list {
             self.keep(record, statx);
         }
         done
@@ -272,7 +293,12 @@ impl Port {
             _ => Some(self.lane.take_owned(slot).expect("the memory that the record names")),
         };
         let CompletionRecord { result, flags, handle, .. } = record;
-        let answer = Answer { result, flags, handle, statx: statx.map(Box::new), owned };
+        let content = match (flags & completion_flag::CONTENT, &owned) {
+            (0, _) => None,
+            (_, Some(owned)) => Some(owned.clone()),
+            (_, None) => Some(self.content[record.aux as usize..][..result as usize].to_vec()),
+        };
+        let answer = Answer { result, flags, handle, statx: statx.map(Box::new), owned, content };
         let before = self.answers.insert(slot, answer);
         assert!(before.is_none(), "a slot is used again before its answer was taken: {before:?}");
     }

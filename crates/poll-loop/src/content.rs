@@ -1,0 +1,53 @@
+//! What a lane asks of a file that it has just opened: is it small, and is it in memory?
+
+#![forbid(unsafe_code)]
+
+use crate::sys::{self, Data};
+use std::os::fd::RawFd;
+
+/// How many bytes a regular file holds, where that is at least one and at most `bytes_max`. `None`
+/// for everything else: files without a size (those of `/proc` are given out in pieces), and those
+/// without a name, whose blocks would be freed by closing them.
+pub fn small_file(fd: RawFd, bytes_max: u32) -> Option<u32> {
+    let mask = libc::STATX_TYPE | libc::STATX_NLINK | libc::STATX_SIZE;
+    let stat = sys::statx_here(fd, mask).ok()?;
+    let regular = u32::from(stat.stx_mode) & libc::S_IFMT == libc::S_IFREG;
+    let small = (1..=u64::from(bytes_max)).contains(&stat.stx_size);
+    (regular && small && stat.stx_nlink > 0).then_some(stat.stx_size as u32)
+}
+
+/// Fills `room` from the file's start, if all of that is in memory. The file's own position stays.
+pub fn read_cached(fd: RawFd, room: &mut [u8]) -> bool {
+    let data = Data::at(room.as_mut_ptr(), room.len());
+    sys::read(fd, &data, 0, libc::RWF_NOWAIT) == room.len() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_regular_file_of_some_bytes_is_small() {
+        let path = std::env::temp_dir().join(format!("wakering-content-{}", std::process::id()));
+        std::fs::write(&path, b"twelve bytes").unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        assert_eq!(small_file(file.as_raw_fd(), 12), Some(12));
+        assert_eq!(small_file(file.as_raw_fd(), 11), None, "too large");
+        let mut room = [0; 12];
+        if read_cached(file.as_raw_fd(), &mut room) {
+            assert_eq!(&room, b"twelve bytes");
+        }
+        assert!(!read_cached(file.as_raw_fd(), &mut [0; 13]), "there is no thirteenth byte");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(small_file(file.as_raw_fd(), 12), None, "without a name");
+    }
+
+    #[test]
+    fn what_has_no_size_is_not() {
+        for path in ["/dev/null", "/proc/self/status", "/"] {
+            let file = std::fs::File::open(path).unwrap();
+            assert_eq!(small_file(file.as_raw_fd(), u32::MAX), None, "{path}");
+        }
+    }
+}
