@@ -6,13 +6,13 @@
 import type { PathLike } from 'node:fs';
 import { watch } from './abort.ts';
 import type { Buffers } from './buffer.ts';
-import { abortError, invalidArgType, outOfRange } from './errors.ts';
+import { abortError, invalidArgType, locate, outOfRange } from './errors.ts';
 import type { BigIntStats, Stats } from './fs/stats.ts';
 import { Opcode, OWNED_BYTES_MAX } from './generated/abi.ts';
 import { Op } from './op.ts';
 import { OpenFile } from './open-file.ts';
 import type { Port } from './port.ts';
-import type { Request } from './request.ts';
+import type { Request, Sink } from './request.ts';
 import { type Position, ReadOwnedRequest, ReadRequest, WriteRequest } from './requests/data.ts';
 import { CloseRequest, type FileCall, FileRequest } from './requests/file.ts';
 import { OpenContentRequest, OpenRequest } from './requests/file.ts';
@@ -45,10 +45,10 @@ export class Lane {
 
   /** Starts a request. What it returns is the only thing that differs between the two lanes. */
   protected run<T>(request: Request<T>, options: CallOptions | undefined): Promise<T> {
-    const sink = Promise.withResolvers<T>();
-    request.sink = sink;
+    const { promise, resolve } = Promise.withResolvers<T>();
+    request.sink = new PromiseSink(resolve);
     begin(this.port, request, options?.signal);
-    return sink.promise;
+    return promise;
   }
 
   /** Does nothing, through the whole trip: for measuring. */
@@ -287,6 +287,29 @@ class OpLane extends Lane {
 export function createOps(port: Port, buffers: Buffers): Ops {
   return new OpLane(port, buffers) as unknown as Ops;
 }
+
+/**
+ * Settles a promise. An error gets the stack of whoever waits: where an operation is settled nobody's
+ * frames are there to see, so the rejection is made on the way to them, two microtasks later.
+ */
+class PromiseSink<T> implements Sink<T> {
+  readonly resolve: (value: T | PromiseLike<T>) => void;
+
+  constructor(resolve: (value: T | PromiseLike<T>) => void) {
+    this.resolve = resolve;
+  }
+
+  reject(reason: unknown): void {
+    const raise = (): never => {
+      throw locate(reason, raise);
+    };
+    this.resolve(SETTLED.then(nothing).then(raise));
+  }
+}
+
+const SETTLED = Promise.resolve();
+
+function nothing(): void {}
 
 /** Starts a request, unless its signal says that it is over already. */
 function begin<T>(port: Port, request: Request<T>, signal: AbortSignal | undefined): void {

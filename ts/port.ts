@@ -202,9 +202,23 @@ export class Port {
     const at = DESCRIPTORS + this.#count * Descriptor.WORDS;
     this.#count += 1;
     const words = this.words;
-    words.fill(0, at, at + Descriptor.WORDS);
     words[at] = this.keepsAlive ? head : head | 0x100;
-    words[at + Descriptor.SLOT] = slot;
+    words[at + 1] = slot;
+    // One by one: `fill` is a call out of compiled code and costs three times as much.
+    words[at + 2] = 0;
+    words[at + 3] = 0;
+    words[at + 4] = 0;
+    words[at + 5] = 0;
+    words[at + 6] = 0;
+    words[at + 7] = 0;
+    words[at + 8] = 0;
+    words[at + 9] = 0;
+    words[at + 10] = 0;
+    words[at + 11] = 0;
+    words[at + 12] = 0;
+    words[at + 13] = 0;
+    words[at + 14] = 0;
+    words[at + 15] = 0;
     return at;
   }
 

@@ -4,7 +4,6 @@ import { locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
-import { answer } from './open.ts';
 import { checkAborted } from './options.ts';
 import type { Path } from './path.ts';
 import type { Content, ContentOptions, ReadFileOptions } from './types.ts';
@@ -180,7 +179,7 @@ async function writeWhole(
     checkAborted(signal);
     if (bytes.length < length) throw locate(lostData(written, length));
     const count = Math.min(CHUNK_BYTES, length - written);
-    written += await answer(lane.write(file, bytes, written, count, null, call));
+    written += await lane.write(file, bytes, written, count, null, call);
   }
 }
 
@@ -207,6 +206,6 @@ export async function thenClose<T>(lane: Lane, file: OpenFile, work: Promise<T>)
     await lane.close(file).catch(ignore);
     throw error;
   }
-  await answer(lane.close(file));
+  await lane.close(file);
   return result;
 }

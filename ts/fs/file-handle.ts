@@ -8,7 +8,6 @@ import type { Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
 import { comesInPieces, prepare, readContent, writeContent } from './content.ts';
 import { markMissingMethods } from './not-there.ts';
-import { answer } from './open.ts';
 import { checkAborted, readOptions, readSignal } from './options.ts';
 import type { Cancellable } from './options.ts';
 import { mayAnything } from './path.ts';
@@ -269,28 +268,28 @@ export class FileHandle extends EventEmitter {
     const { bigint } = check.object(options, 'options');
     const call = readSignal(options);
     checkAborted(call?.signal);
-    return answer(this.#lane.statFile(file, bigint === true, call));
+    return this.#lane.statFile(file, bigint === true, call);
   }
 
   /** Waits until content and metadata are on the disk. */
   async sync(): Promise<void> {
     const file = this.#open('fsync');
     mayAnything('fsync');
-    await answer(this.#lane.fsync(file));
+    await this.#lane.fsync(file);
   }
 
   /** Waits until the content is on the disk. */
   async datasync(): Promise<void> {
     const file = this.#open('fdatasync');
     mayAnything('fdatasync');
-    await answer(this.#lane.fdatasync(file));
+    await this.#lane.fdatasync(file);
   }
 
   /** Cuts the file, or fills it with zeros, to `length` bytes. */
   async truncate(length: number | null = 0): Promise<void> {
     const file = this.#open('ftruncate');
     const bytes = Math.max(0, check.integer(length, 'len'));
-    await answer(this.#lane.ftruncate(file, bytes));
+    await this.#lane.ftruncate(file, bytes);
   }
 
   /**
@@ -335,7 +334,7 @@ export class FileHandle extends EventEmitter {
     this.#fd = -1;
     forgotten.unregister(this);
     const closing = this.#closing;
-    answer(this.#lane.close(this.#file)).then(
+    this.#lane.close(this.#file).then(
       () => closing?.resolve(),
       (error: CodedError) => {
         // The end of its runtime closed it: there is nothing left to do.

@@ -10,7 +10,7 @@ import { thenClose } from './content.ts';
 import { FileHandle } from './file-handle.ts';
 import { makePath, makeTemporary } from './mkdir.ts';
 import { markMissing } from './not-there.ts';
-import { answer, openChecked } from './open.ts';
+import { openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
 import { checkAborted, decode, readOptions, readSignal } from './options.ts';
 import { mayLink, mayRead, mayWrite, toPath } from './path.ts';
@@ -53,13 +53,13 @@ function filesOf(lane: Lane): object {
       const flags = check.smallMode(mode);
       mayRead(from);
       mayWrite(to);
-      await answer(lane.copyFile(from, to, flags, readSignal(options)));
+      await lane.copyFile(from, to, flags, readSignal(options));
     },
     async truncate(path, len = 0, options) {
       const call = readSignal(options);
       const file = await openChecked(lane, toPath(path), constants.O_RDWR, 0o666, call);
       const cut = async (): Promise<void> => {
-        await answer(lane.ftruncate(file, Math.max(0, check.integer(len, 'len'))));
+        await lane.ftruncate(file, Math.max(0, check.integer(len, 'len')));
       };
       await thenClose(lane, file, cut());
     },
@@ -78,7 +78,7 @@ function lookupsOf(lane: Lane): object {
     checkAborted(call?.signal);
     const checked = toPath(path);
     mayRead(checked);
-    return answer(lane.statPath(checked, follow, options.bigint === true, call));
+    return lane.statPath(checked, follow, options.bigint === true, call);
   };
   return {
     async stat(path: PathLike, options: StatPathOptions = {}) {
@@ -95,19 +95,19 @@ function lookupsOf(lane: Lane): object {
       const checked = toPath(path);
       const bits = check.smallMode(mode);
       mayRead(checked);
-      await answer(lane.access(checked, bits, readSignal(options)));
+      await lane.access(checked, bits, readSignal(options));
     },
     async readlink(path: PathLike, given?: NameOptions) {
       const { encoding, ...call } = readOptions(given);
       const checked = toPath(path, 'oldPath');
       mayRead(checked);
-      return decode(await answer(lane.readlink(checked, call)), encoding);
+      return decode(await lane.readlink(checked, call), encoding);
     },
     async realpath(path: PathLike, given?: NameOptions) {
       const { encoding, ...call } = readOptions(given);
       const checked = toPath(path);
       mayRead(checked);
-      return decode(await answer(lane.realpath(checked, call)), encoding);
+      return decode(await lane.realpath(checked, call), encoding);
     },
   };
 }
@@ -143,7 +143,7 @@ function foldersOf(lane: Lane): object {
       const call = readSignal(options);
       mayWrite(checked);
       if (recursive) return makePath(lane, checked, mode, call);
-      await answer(lane.mkdir(checked, mode, call));
+      await lane.mkdir(checked, mode, call);
       return undefined;
     },
     async rmdir(path: PathLike, options?: { recursive?: unknown; signal?: AbortSignal }) {
@@ -153,7 +153,7 @@ function foldersOf(lane: Lane): object {
       }
       if (options !== undefined) check.object(options, 'options');
       mayWrite(checked);
-      await answer(lane.rmdir(checked, readSignal(options)));
+      await lane.rmdir(checked, readSignal(options));
     },
     rm: async (path: PathLike, options?: object) => remove(lane, toPath(path), options),
   };
@@ -166,7 +166,7 @@ function namesOf(lane: Lane): object {
     async unlink(path, options) {
       const checked = toPath(path);
       mayWrite(checked);
-      await answer(lane.unlink(checked, readSignal(options)));
+      await lane.unlink(checked, readSignal(options));
     },
     async rename(oldPath, newPath, options) {
       const from = toPath(oldPath, 'oldPath');
@@ -174,7 +174,7 @@ function namesOf(lane: Lane): object {
       mayRead(from);
       mayWrite(from);
       mayWrite(to);
-      await answer(lane.rename(from, to, readSignal(options)));
+      await lane.rename(from, to, readSignal(options));
     },
     async link(existingPath, newPath, options) {
       const existing = toPath(existingPath, 'existingPath');
@@ -182,7 +182,7 @@ function namesOf(lane: Lane): object {
       mayRead(existing);
       mayWrite(existing);
       mayWrite(fresh);
-      await answer(lane.link(existing, fresh, readSignal(options)));
+      await lane.link(existing, fresh, readSignal(options));
     },
     async symlink(target, path, type, options) {
       if (!LINK_TYPES.has(type)) {
@@ -191,7 +191,7 @@ function namesOf(lane: Lane): object {
       }
       mayLink();
       const to = toPath(target, 'target');
-      await answer(lane.symlink(to, toPath(path), readSignal(options)));
+      await lane.symlink(to, toPath(path), readSignal(options));
     },
   };
   return names;

@@ -4,7 +4,6 @@ import { randomInt } from 'node:crypto';
 import { locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { CallOptions, Lane } from '../lane.ts';
-import { answer } from './open.ts';
 import { checkAborted, decode } from './options.ts';
 import { mayWrite } from './path.ts';
 import type { Path } from './path.ts';
@@ -66,7 +65,7 @@ async function tryMake(
   call: CallOptions | undefined,
 ): Promise<'made' | 'exists' | 'lacks' | number> {
   try {
-    await answer(lane.mkdir(folder, mode, call));
+    await lane.mkdir(folder, mode, call);
     return 'made';
   } catch (error) {
     const { code, errno } = error as CodedError;
@@ -114,7 +113,7 @@ export async function makeTemporary(
     const letters = Array.from({ length: 6 }, () => LETTERS[randomInt(LETTERS.length)]).join('');
     const path = Buffer.concat([begin, Buffer.from(letters)]);
     try {
-      await answer(lane.mkdir(path, 0o700, call));
+      await lane.mkdir(path, 0o700, call);
       return decode(path, encoding);
     } catch (error) {
       const { errno } = error as CodedError;

@@ -2,7 +2,6 @@
 
 import type { CallOptions, Lane, Position } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
-import { answer } from './open.ts';
 
 /** What one operation moves at the most: the runtime holds as many bytes meanwhile. */
 const PIECE_BYTES = 8 << 20;
@@ -19,10 +18,10 @@ export function moveRange(
   call: CallOptions | undefined,
 ): Promise<number> {
   if (length <= PIECE_BYTES) {
-    return answer(lane[way](file, bytes, offset, length, position, call));
+    return lane[way](file, bytes, offset, length, position, call);
   }
   return inPieces(length, (done, piece) =>
-    answer(lane[way](file, bytes, offset + done, piece, further(position, done), call)),
+    lane[way](file, bytes, offset + done, piece, further(position, done), call),
   );
 }
 

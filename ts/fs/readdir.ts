@@ -4,7 +4,6 @@ import path from 'node:path';
 import { DIRENT_HEAD_BYTES } from '../generated/abi.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import { Dirent, Kind } from './dirent.ts';
-import { answer } from './open.ts';
 import { checkAborted, decode } from './options.ts';
 import { joined, mayRead } from './path.ts';
 import type { Path } from './path.ts';
@@ -26,7 +25,7 @@ export async function readEntries(
   call: CallOptions | undefined,
 ): Promise<Entry[]> {
   mayRead(folder);
-  const packed = await answer(lane.readdir(folder, call));
+  const packed = await lane.readdir(folder, call);
   // Made into text once and cut afterwards: a call for each name would cost more than all else.
   const text = packed.toString('latin1');
   const entries: Entry[] = [];
@@ -153,7 +152,7 @@ function parentOf(root: Path, folder: Folder, encoding: string | null | undefine
 }
 
 async function kindOf(lane: Lane, path: Path, call: CallOptions | undefined): Promise<number> {
-  const stats = await answer(lane.statPath(path, false, false, call));
+  const stats = await lane.statPath(path, false, false, call);
   if (stats.isFile()) return Kind.File;
   if (stats.isDirectory()) return Kind.Directory;
   if (stats.isSymbolicLink()) return Kind.SymbolicLink;

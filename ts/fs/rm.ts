@@ -5,7 +5,6 @@ import { isDirectoryError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import { Kind } from './dirent.ts';
-import { answer } from './open.ts';
 import { checkAborted, readSignal } from './options.ts';
 import { joined, mayRead, mayWrite } from './path.ts';
 import type { Path } from './path.ts';
@@ -44,7 +43,7 @@ export async function remove(
   mayWrite(path);
   let isFolder: boolean;
   try {
-    isFolder = (await answer(lane.statPath(path, false, false, call))).isDirectory();
+    isFolder = (await lane.statPath(path, false, false, call)).isDirectory();
   } catch (error) {
     if (force && isGone(error)) return;
     throw error;
@@ -76,7 +75,7 @@ async function insist(removal: Removal, path: Path, isFolder: boolean): Promise<
 async function removeFile(removal: Removal, path: Path): Promise<void> {
   const { lane, call } = removal;
   try {
-    await answer(lane.unlink(path, call));
+    await lane.unlink(path, call);
   } catch (error) {
     // It became a folder meanwhile, or it always was one and its kind was not told.
     const { code } = error as CodedError;
@@ -89,7 +88,7 @@ async function removeFile(removal: Removal, path: Path): Promise<void> {
 async function removeFolder(removal: Removal, path: Path, failure?: unknown): Promise<void> {
   const { lane, call } = removal;
   try {
-    await answer(lane.rmdir(path, call));
+    await lane.rmdir(path, call);
     return;
   } catch (error) {
     const { code } = error as CodedError;
@@ -98,7 +97,7 @@ async function removeFolder(removal: Removal, path: Path, failure?: unknown): Pr
     if (!NOT_EMPTY.has(code)) throw error;
   }
   await removeEntries(removal, path, await readEntries(lane, path, call));
-  await answer(lane.rmdir(path, call));
+  await lane.rmdir(path, call);
 }
 
 /** Files many at a time, folders one after the other, so that what is under way stays bounded. */

@@ -7,7 +7,7 @@ import type { Lane } from '../lane.ts';
 import { OpenFile } from '../open-file.ts';
 import { comesInPieces, prepare, readContent, thenClose, writeContent } from './content.ts';
 import { FileHandle } from './file-handle.ts';
-import { answer, openChecked } from './open.ts';
+import { openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
 import { checkAborted, readOptions } from './options.ts';
 import { mayRead, toPath } from './path.ts';
@@ -35,7 +35,7 @@ export async function readFile(
   }
   mayRead(checked);
   const call = signal && { signal };
-  const opened = await answer(lane.openContent(checked, flags, options.encoding || undefined, call));
+  const opened = await lane.openContent(checked, flags, options.encoding || undefined, call);
   if (!(opened instanceof OpenFile)) return opened;
   return thenClose(lane, opened, readContent(lane, opened, options, checked));
 }
@@ -60,7 +60,7 @@ export async function writeFile(
   const file = await openChecked(lane, toPath(path), flags, mode, { signal });
   const work = async (): Promise<void> => {
     await writeContent(lane, file, prepared, options);
-    if (flush) await answer(lane.fsync(file));
+    if (flush) await lane.fsync(file);
   };
   await thenClose(lane, file, work());
 }

@@ -20,8 +20,10 @@ export function putPosition(words: Uint32Array, at: number, position: Position):
     words[at + Descriptor.OFFSET_LOW] = POSITION_CURRENT_WORD;
     words[at + Descriptor.OFFSET_HIGH] = POSITION_CURRENT_WORD;
   } else if (typeof position === 'number') {
-    words[at + Descriptor.OFFSET_LOW] = position % TWO_32;
-    words[at + Descriptor.OFFSET_HIGH] = position / TWO_32;
+    // Of a negative one both halves are what the addon refuses; `%` would be a call into C.
+    const low = position >>> 0;
+    words[at + Descriptor.OFFSET_LOW] = low;
+    words[at + Descriptor.OFFSET_HIGH] = (position - low) / TWO_32;
   } else {
     words[at + Descriptor.OFFSET_LOW] = Number(position & 0xffff_ffffn);
     words[at + Descriptor.OFFSET_HIGH] = Number((position >> 32n) & 0xffff_ffffn);

@@ -64,7 +64,12 @@ export class OpenContentRequest extends OpeningRequest<Buffer | string> {
     return true;
   }
 
-  override value(port: Port, result: number, flags: number, at: number): Buffer | string | OpenFile {
+  override value(
+    port: Port,
+    result: number,
+    flags: number,
+    at: number,
+  ): Buffer | string | OpenFile {
     if ((flags & CompletionFlag.Content) === 0) return super.value(port, result, flags, at);
     const encoding = this.#encoding;
     if ((flags & CompletionFlag.Owned) !== 0) {

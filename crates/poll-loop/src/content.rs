@@ -16,10 +16,19 @@ pub fn small_file(fd: RawFd, bytes_max: u32) -> Option<u32> {
     (regular && small && stat.stx_nlink > 0).then_some(stat.stx_size as u32)
 }
 
-/// Fills `room` from the file's start, if all of that is in memory. The file's own position stays.
-pub fn read_cached(fd: RawFd, room: &mut [u8]) -> bool {
-    let data = Data::at(room.as_mut_ptr(), room.len());
-    sys::read(fd, &data, 0, libc::RWF_NOWAIT) == room.len() as i32
+/// Reads a file to its end, if all of that is in memory and fits `room`. How many bytes; `None` too
+/// where there are none. The file's own position stays.
+///
+/// What a file is need not be known for that: only regular files and block devices give bytes at a
+/// position without waiting, then none behind them. (`/proc` gives more behind a short read.)
+pub fn read_cached(fd: RawFd, room: &mut [u8]) -> Option<u32> {
+    let read = |room: &mut [u8], position: u64| {
+        let data = Data::at(room.as_mut_ptr(), room.len());
+        usize::try_from(sys::read(fd, &data, position, libc::RWF_NOWAIT)).ok()
+    };
+    let bytes = read(room, 0)?;
+    let ended = bytes > 0 && bytes < room.len() && read(&mut room[bytes..], bytes as u64) == Some(0);
+    ended.then_some(bytes as u32)
 }
 
 #[cfg(test)]
@@ -34,11 +43,11 @@ mod tests {
         let file = std::fs::File::open(&path).unwrap();
         assert_eq!(small_file(file.as_raw_fd(), 12), Some(12));
         assert_eq!(small_file(file.as_raw_fd(), 11), None, "too large");
-        let mut room = [0; 12];
-        if read_cached(file.as_raw_fd(), &mut room) {
-            assert_eq!(&room, b"twelve bytes");
+        let mut room = [0; 13];
+        if let Some(bytes) = read_cached(file.as_raw_fd(), &mut room) {
+            assert_eq!(&room[..bytes as usize], b"twelve bytes");
         }
-        assert!(!read_cached(file.as_raw_fd(), &mut [0; 13]), "there is no thirteenth byte");
+        assert_eq!(read_cached(file.as_raw_fd(), &mut [0; 12]), None, "there may be more");
         std::fs::remove_file(&path).unwrap();
         assert_eq!(small_file(file.as_raw_fd(), 12), None, "without a name");
     }

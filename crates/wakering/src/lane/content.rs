@@ -1,11 +1,11 @@
 //! The content of a small file in one op: open, look, read, close.
 //!
 //! ```text
-//! opened ─► regular, not empty, small? ─ no ──────────────────────────► a handle
-//!              └ yes ─► all of it in memory? ─ yes ─► closed, content
-//!                          └ no ─► read by a driver, in the same slot
+//! opened ─► all of it in memory? ─ yes ─► closed, content
+//!              └ no ─► regular, not empty, small? ─ no ───────────► a handle
+//!                         └ yes ─► read by a driver, in the same slot
 //!                                     └► all of it? ─ yes ─► closed, content
-//!                                          └ no ──────────────────────► a handle
+//!                                           └ no ─────────────────► a handle
 //! ```
 //!
 //! Whatever is out of the ordinary ends with a handle, and whoever asked goes on from there as after
@@ -71,15 +71,16 @@ impl Lane {
         if fd < 0 || self.closed || slot.is_cancel_requested(token) {
             return false;
         }
-        let Some(bytes) = content::small_file(fd, bytes_max) else { return false };
-        let room = if bytes <= policy::CACHED_READ_BYTES_MAX { sink.content() } else { &mut [] };
-        if let Some(room) = room.get_mut(..bytes as usize)
-            && content::read_cached(fd, room)
-        {
+        let room = sink.content();
+        let room_max = room.len().min(bytes_max.min(policy::CACHED_READ_BYTES_MAX) as usize + 1);
+        if let Some(bytes) = content::read_cached(fd, &mut room[..room_max]) {
             side.content = Some(Content::Whole { fd, bytes });
             return false;
         }
-        self.read_content(token, fd, bytes)
+        match content::small_file(fd, bytes_max) {
+            Some(bytes) => self.read_content(token, fd, bytes),
+            None => false,
+        }
     }
 
     /// The same op, from now on a read. One byte more than there should be: if that comes too, the

@@ -17,7 +17,6 @@
 
 use super::Lane;
 use super::close::kind_of;
-use super::content::Content;
 use std::io::{PipeReader, PipeWriter, Read};
 use std::os::fd::AsRawFd;
 use wakering_core::Token;
@@ -43,8 +42,9 @@ impl Lane {
     /// Whether the op is an open that has to go on waiting; then it has begun to, in its old slot.
     pub(super) fn waits_for_other_end(&mut self, token: Token) -> bool {
         let side = &self.sides[token.index() as usize];
-        let reads = matches!(side.content, Some(Content::Reading { .. }));
-        if side.opcode != Opcode::OpenAt || reads || self.closed || !self.engine.is_ring() {
+        let other = side.opcode != Opcode::OpenAt || !self.engine.is_ring();
+        // Content comes from no FIFO, and what is read by now was opened before.
+        if other || side.content.is_some() || self.closed {
             return false;
         }
         let slot = self.home.slab.slot(token);

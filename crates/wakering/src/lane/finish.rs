@@ -51,7 +51,7 @@ impl Lane {
 
     /// Takes the op, frees its slot, and hands over its record. Whether there was one.
     pub(super) fn finish(&mut self, token: Token, sink: &mut dyn RecordSink) -> bool {
-        if self.waits_for_other_end(token) || self.goes_on_to_read(token, sink) {
+        if self.goes_on_to_read(token, sink) || self.waits_for_other_end(token) {
             return false;
         }
         let index = token.index();
