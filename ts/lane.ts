@@ -14,13 +14,15 @@ import { OpenFile } from './open-file.ts';
 import type { Port } from './port.ts';
 import type { Request, Sink } from './request.ts';
 import { type Position, ReadOwnedRequest, ReadRequest, WriteRequest } from './requests/data.ts';
+import { type ReadResult, ReadResultRequest } from './requests/data.ts';
+import { type WriteResult, WriteResultRequest } from './requests/data.ts';
 import { CloseRequest, type FileCall, FileRequest } from './requests/file.ts';
 import { OpenContentRequest, OpenRequest } from './requests/file.ts';
 import { BytesRequest, type PathCall, PathRequest } from './requests/path.ts';
 import { StatFileRequest, StatPathRequest } from './requests/path.ts';
 import { NopRequest, SleepRequest } from './requests/time.ts';
 
-export type { Position } from './requests/data.ts';
+export type { Position, ReadResult, WriteResult } from './requests/data.ts';
 
 /** What every operation takes. */
 export interface CallOptions {
@@ -108,6 +110,35 @@ export class Lane {
     checkRange(view, offset, length);
     const request = new ReadRequest(this.#buffers, file, view, offset, length, position);
     return this.run(request, options);
+  }
+
+  /**
+   * The usual `FileHandle.read`: of a range that was checked, all in one operation, with the result
+   * made where the completion is and no promise in between.
+   */
+  readResult<T extends Uint8Array>(
+    file: OpenFile,
+    buffer: T,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<ReadResult<T>> {
+    const buffers = this.#buffers;
+    const request = new ReadResultRequest<T>(buffers, file, buffer, offset, length, position);
+    return this.run(request, undefined);
+  }
+
+  /** The usual `FileHandle.write`, as {@link readResult}. */
+  writeResult<T extends Uint8Array>(
+    file: OpenFile,
+    buffer: T,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<WriteResult<T>> {
+    const buffers = this.#buffers;
+    const request = new WriteResultRequest<T>(buffers, file, buffer, offset, length, position);
+    return this.run(request, undefined);
   }
 
   /**

@@ -4,14 +4,15 @@ import { EventEmitter } from 'node:events';
 import type { BigIntStats as NodeBigIntStats, Stats as NodeStats } from 'node:fs';
 import { fileClosed, invalidArgValue, locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
-import type { Lane } from '../lane.ts';
+import type { Lane, ReadResult, WriteResult } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
 import { comesInPieces, prepare, readContent, writeContent } from './content.ts';
 import { markMissingMethods } from './not-there.ts';
 import { checkAborted, readOptions, readSignal } from './options.ts';
 import type { Cancellable } from './options.ts';
 import { mayAnything } from './path.ts';
-import { moveRange } from './pieces.ts';
+import { moveRange, PIECE_BYTES } from './pieces.ts';
+import { readResult, writeResult } from '../requests/data.ts';
 import type { Content, ContentOptions, ReadFileOptions, StatOptions } from './types.ts';
 import * as check from './validate.ts';
 import { readInto, writeFrom } from './vectors.ts';
@@ -28,22 +29,6 @@ export interface RangeOptions extends Cancellable {
   length?: number | null | undefined;
   /** Where in the file; `null` is the current position. Default: `null`. */
   position?: number | bigint | null | undefined;
-}
-
-/** What a read gives; it has no prototype. */
-export interface ReadResult<T> {
-  /** How many bytes were read; 0 at the end of the file. */
-  bytesRead: number;
-  /** What was passed in, or was made for the read. */
-  buffer: T;
-}
-
-/** What a write gives; it has no prototype. */
-export interface WriteResult<T> {
-  /** How many bytes were written. */
-  bytesWritten: number;
-  /** What was passed in. */
-  buffer: T;
 }
 
 /**
@@ -96,7 +81,24 @@ export class FileHandle extends EventEmitter {
   read<T extends NodeJS.ArrayBufferView = NonSharedBuffer>(
     options?: (RangeOptions & { buffer?: T }) | null,
   ): Promise<ReadResult<T>>;
-  async read(
+  read(
+    first?: NodeJS.ArrayBufferView | (RangeOptions & { buffer?: NodeJS.ArrayBufferView }) | null,
+    second?: number | RangeOptions | null,
+    third?: number | null,
+    fourth?: number | bigint | null,
+  ): Promise<ReadResult<NodeJS.ArrayBufferView>> {
+    const usual = this.#fd !== -1 && isUsual(first, second, third, fourth);
+    if (!usual) return this.#readAny(first, second, third, fourth);
+    return this.#lane.readResult(
+      this.#file,
+      first as Uint8Array,
+      second as number,
+      third as number,
+      fourth as number,
+    );
+  }
+
+  async #readAny(
     first?: NodeJS.ArrayBufferView | (RangeOptions & { buffer?: NodeJS.ArrayBufferView }) | null,
     second?: number | RangeOptions | null,
     third?: number | null,
@@ -148,7 +150,24 @@ export class FileHandle extends EventEmitter {
     position?: number | null,
     encoding?: BufferEncoding | null,
   ): Promise<WriteResult<string>>;
-  async write(
+  write(
+    data: NodeJS.ArrayBufferView | string,
+    second?: number | RangeOptions | null,
+    third?: number | BufferEncoding | null,
+    fourth?: number | null,
+  ): Promise<WriteResult<NodeJS.ArrayBufferView | string>> {
+    const usual = this.#fd !== -1 && isUsual(data, second, third, fourth);
+    if (!usual) return this.#writeAny(data, second, third, fourth);
+    return this.#lane.writeResult(
+      this.#file,
+      data as Uint8Array,
+      second as number,
+      third as number,
+      fourth as number,
+    );
+  }
+
+  async #writeAny(
     data: NodeJS.ArrayBufferView | string,
     second?: number | RangeOptions | null,
     third?: number | BufferEncoding | null,
@@ -392,10 +411,22 @@ function bare<T extends object>(fields: T): T {
   return Object.setPrototypeOf(fields, null) as T;
 }
 
-function readResult<T>(bytesRead: number, buffer: T): ReadResult<T> {
-  return { __proto__: null, bytesRead, buffer } as ReadResult<T>;
+/**
+ * Whether these are what `read` and `write` are nearly always called with, all in range: then nothing
+ * has to be sorted out. Everything else, errors among it, goes the longer way.
+ */
+function isUsual(buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
+  return (
+    buffer instanceof Uint8Array &&
+    isCount(offset) &&
+    isCount(length) &&
+    isCount(position) &&
+    length > 0 &&
+    length <= PIECE_BYTES &&
+    offset + length <= buffer.byteLength
+  );
 }
 
-function writeResult<T>(bytesWritten: number, buffer: T): WriteResult<T> {
-  return { __proto__: null, bytesWritten, buffer } as WriteResult<T>;
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -14,7 +14,8 @@ import { markMissing } from './not-there.ts';
 import type { Fs } from './types.ts';
 
 export { createFs } from './fs.ts';
-export type { FileHandle, RangeOptions, ReadResult, WriteResult } from './file-handle.ts';
+export type { FileHandle, RangeOptions } from './file-handle.ts';
+export type { ReadResult, WriteResult } from '../lane.ts';
 export type { Cancellable } from './options.ts';
 export type * from './types.ts';
 

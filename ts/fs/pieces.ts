@@ -4,7 +4,7 @@ import type { CallOptions, Lane, Position } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
 
 /** What one operation moves at the most: the runtime holds as many bytes meanwhile. */
-const PIECE_BYTES = 8 << 20;
+export const PIECE_BYTES: number = 8 << 20;
 
 /** Reads or writes `length` bytes, or as many of them as there are or the system takes. */
 export function moveRange(

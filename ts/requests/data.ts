@@ -37,7 +37,7 @@ export function putFile(words: Uint32Array, at: number, file: OpenFile): void {
 }
 
 /** What read and write share: where the bytes are meanwhile. */
-abstract class DataRequest extends Request<number> {
+abstract class DataRequest<T> extends Request<T> {
   readonly buffers: Buffers;
   readonly file: OpenFile;
   readonly view: Uint8Array;
@@ -102,8 +102,8 @@ abstract class DataRequest extends Request<number> {
 
 const PLACE: { slab: Slab | undefined; offset: number } = { slab: undefined, offset: 0 };
 
-/** Reads into `view`; the value is how many bytes. */
-export class ReadRequest extends DataRequest {
+/** Reads into `view`. */
+abstract class ReadingRequest<T> extends DataRequest<T> {
   override get losesNothing(): boolean {
     return this.position !== null;
   }
@@ -114,7 +114,8 @@ export class ReadRequest extends DataRequest {
     this.write(port, slot, Opcode.Read);
   }
 
-  value(port: Port, result: number): number {
+  /** Brings what was read to where the program wants it; how many bytes. */
+  protected deliver(port: Port, result: number): number {
     const { view, offset, slab } = this;
     if (this.direct || result === 0) return result;
     if (view.byteLength < offset + result) {
@@ -133,8 +134,38 @@ export class ReadRequest extends DataRequest {
   }
 }
 
-/** Writes from `view`; the value is how many bytes. */
-export class WriteRequest extends DataRequest {
+/** Reads into `view`; the value is how many bytes. */
+export class ReadRequest extends ReadingRequest<number> {
+  value(port: Port, result: number): number {
+    return this.deliver(port, result);
+  }
+}
+
+/** What a read of a handle gives; it has no prototype. */
+export interface ReadResult<T> {
+  /** How many bytes were read; 0 at the end of the file. */
+  bytesRead: number;
+  /** What was passed in, or was made for the read. */
+  buffer: T;
+}
+
+/** Reads into `view`, which is all of `buffer`; the value is what `FileHandle.read` gives. */
+export class ReadResultRequest<T extends Uint8Array> extends ReadingRequest<ReadResult<T>> {
+  value(port: Port, result: number): ReadResult<T> {
+    return readResult(this.deliver(port, result), this.view as T);
+  }
+}
+
+/** Made this way because a literal with `__proto__: null` takes three times as long. */
+export function readResult<T>(bytesRead: number, buffer: T): ReadResult<T> {
+  const result = Object.create(null) as ReadResult<T>;
+  result.bytesRead = bytesRead;
+  result.buffer = buffer;
+  return result;
+}
+
+/** Writes from `view`. */
+abstract class WritingRequest<T> extends DataRequest<T> {
   encode(port: Port, slot: number): void {
     const { view, offset, length } = this;
     if (view.byteLength < offset + length) throw lostBuffer(0);
@@ -149,13 +180,39 @@ export class WriteRequest extends DataRequest {
     this.write(port, slot, Opcode.Write);
   }
 
-  value(_port: Port, result: number): number {
-    return result;
-  }
-
   failure(result: number): Error {
     return systemError(result, 'write');
   }
+}
+
+/** Writes from `view`; the value is how many bytes. */
+export class WriteRequest extends WritingRequest<number> {
+  value(_port: Port, result: number): number {
+    return result;
+  }
+}
+
+/** What a write of a handle gives; it has no prototype. */
+export interface WriteResult<T> {
+  /** How many bytes were written. */
+  bytesWritten: number;
+  /** What was passed in. */
+  buffer: T;
+}
+
+/** Writes from `view`, which is all of `buffer`; the value is what `FileHandle.write` gives. */
+export class WriteResultRequest<T extends Uint8Array> extends WritingRequest<WriteResult<T>> {
+  value(_port: Port, result: number): WriteResult<T> {
+    return writeResult(result, this.view as T);
+  }
+}
+
+/** Made as {@link readResult} is. */
+export function writeResult<T>(bytesWritten: number, buffer: T): WriteResult<T> {
+  const result = Object.create(null) as WriteResult<T>;
+  result.bytesWritten = bytesWritten;
+  result.buffer = buffer;
+  return result;
 }
 
 /** Reads into fresh memory; the value is a Buffer of what was there. */
