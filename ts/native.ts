@@ -52,7 +52,7 @@ export interface NativeMetrics {
 
 /** The addon's port; `bindings/node/src/port.rs` says what each call does. */
 export interface NativePort {
-  flush(count: number): number;
+  flusher(): (count: number) => number;
   lend(slab: Uint8Array): number;
   stage(slot: number, data: Uint8Array): void;
   takeOwned(slot: number): Buffer;

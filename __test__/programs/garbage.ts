@@ -121,7 +121,7 @@ function flush(count: number): void {
     const at = index * Descriptor.WORDS;
     asked[words[at + Descriptor.SLOT]!] = words[at]! & 0xff;
   }
-  const records = port.native.flush(count);
+  const records = handOver(count);
   counts.records += records;
   for (let index = 0; index < records; index += 1) look(index);
 }

@@ -6,6 +6,7 @@
 //!
 //! What never lives here: policy, a thread, a knowledge of files.
 
+mod flush;
 mod image;
 mod options;
 mod port;

@@ -63,11 +63,12 @@ fn reference(env: sys::napi_env, value: sys::napi_value) -> Result<sys::napi_ref
 }
 
 impl State {
-    fn turn(&self) -> Result<u32> {
-        let mut guard = self.lane.borrow_mut();
-        let lane = guard.as_mut().ok_or_else(closed)?;
+    fn turn(&self, lane: &mut Lane, after_batch: bool) -> Result<u32> {
         let mut sink = self.memory.sink();
-        let turned = lane.turn(port::COMPLETIONS_MAX, &mut sink);
+        let turned = match after_batch {
+            true => lane.turn_after_batch(port::COMPLETIONS_MAX, &mut sink),
+            false => lane.turn(port::COMPLETIONS_MAX, &mut sink),
+        };
         self.keep_alive(lane.keeping_alive() > 0);
         match turned {
             Ok(_) => Ok(sink.count as u32),
@@ -79,6 +80,18 @@ impl State {
         }
     }
 
+    /// One batch; see [`NativePort::flusher`].
+    pub(crate) fn flush(&self, count: u32) -> Result<u32> {
+        let mut guard = self.lane.borrow_mut();
+        let lane = guard.as_mut().ok_or_else(closed)?;
+        let count = (count as usize).min(port::DESCRIPTORS_MAX);
+        lane.begin_batch(count);
+        for index in 0..count {
+            lane.accept(&self.memory.descriptor(index), self.memory.arena());
+        }
+        self.turn(lane, true)
+    }
+
     fn keep_alive(&self, keep: bool) {
         if let Some(wake) = self.wake.get() {
             wake.keep_alive(keep);
@@ -87,8 +100,12 @@ impl State {
 
     /// The doorbell was heard: settle what is complete, in one callback.
     pub(crate) fn wake(&self) {
-        let count = self.turn().unwrap_or(COUNT_BROKEN);
-        if count == 0 || self.lane.borrow().is_none() {
+        // No borrow of the lane is left when JavaScript is called (P2).
+        let count = match self.lane.borrow_mut().as_mut() {
+            Some(lane) => self.turn(lane, false).unwrap_or(COUNT_BROKEN),
+            None => return,
+        };
+        if count == 0 {
             return;
         }
         let mut scope = std::ptr::null_mut();
@@ -257,21 +274,12 @@ impl NativePort {
         Ok(Self { state })
     }
 
-    /// Hands over the first `count` descriptors, publishes them, and reaps what is complete. How
-    /// many records there are; as many as the array holds means that there may be more.
-    #[napi]
-    pub fn flush(&self, count: u32) -> Result<u32> {
-        {
-            let mut guard = self.state.lane.borrow_mut();
-            let lane = guard.as_mut().ok_or_else(closed)?;
-            let count = (count as usize).min(port::DESCRIPTORS_MAX);
-            lane.begin_batch(count);
-            let memory = &self.state.memory;
-            for index in 0..count {
-                lane.accept(&memory.descriptor(index), memory.arena());
-            }
-        }
-        self.state.turn()
+    /// The function that hands over a batch: `flush(count)` takes the first `count` descriptors,
+    /// publishes them, and reaps what is complete. How many records there are; as many as the array
+    /// holds means that there may be more.
+    #[napi(ts_return_type = "(count: number) => number")]
+    pub fn flusher<'env>(&self, env: &'env Env) -> Result<Function<'env, u32, u32>> {
+        crate::flush::function(env, self.state.clone())
     }
 
     /// Lends a slab of a `WebAssembly.Memory`: its index for descriptors.

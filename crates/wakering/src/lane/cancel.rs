@@ -66,7 +66,10 @@ impl Lane {
             Cancel::Ask => {
                 // A failure to ask leaves the op to its own end, as a cancel that comes too late.
                 let _ = match side.lane {
-                    policy::Lane::Loop | policy::Lane::Cached => self.engine.driver().cancel(token),
+                    policy::Lane::Loop | policy::Lane::Cached => {
+                        self.driver_has_news = true;
+                        self.engine.driver().cancel(token)
+                    }
                     policy::Lane::Worker => match &mut self.worker {
                         Some(worker) => worker.cancel(token),
                         None => Ok(()),

@@ -29,7 +29,8 @@ pub(super) struct Finished {
     unclosed: Option<i32>,
     /// Whether a write moved something, and perhaps not everything.
     fell_short: bool,
-    statx: Option<[u8; statx::BYTES]>,
+    /// Whether the lane's `statx` has what this op brought.
+    statx: bool,
     pub(super) owned: Option<Vec<u8>>,
     pub(super) taken: Taken,
 }
@@ -56,9 +57,9 @@ impl Lane {
         }
         let index = token.index();
         let slot = self.home.slab.slot(token);
-        let (memory, blocks) = (&mut self.memory, &mut self.blocks);
+        let Self { memory, blocks, statx, .. } = self;
         let finished = slot.take(token, |taken, resource| {
-            let finished = reap(taken, resource, memory);
+            let finished = reap(taken, resource, memory, statx);
             resource.release(blocks);
             finished
         });
@@ -110,7 +111,7 @@ impl Lane {
             self.sides[index as usize].owned = None;
             return false;
         }
-        sink.record(record, finished.statx.as_ref());
+        sink.record(record, finished.statx.then_some(&self.statx));
         true
     }
 
@@ -137,7 +138,12 @@ impl Lane {
 }
 
 /// What the op left in its resource.
-fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -> Finished {
+fn reap(
+    taken: Taken,
+    resource: &mut Resource,
+    memory: &super::memory::Memory,
+    statx: &mut [u8; statx::BYTES],
+) -> Finished {
     let prepared = resource.prepared;
     let result = taken.outcome.result;
     let mut finished = Finished {
@@ -147,7 +153,7 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
         opened: None,
         unclosed: None,
         fell_short: false,
-        statx: None,
+        statx: false,
         owned: None,
         taken,
     };
@@ -174,7 +180,10 @@ fn reap(taken: Taken, resource: &mut Resource, memory: &super::memory::Memory) -
         Opcode::Write => finished.fell_short = count > 0 && count < prepared.length as usize,
         Opcode::Writev => finished.fell_short = count > 0,
         Opcode::Readv if !taken.orphaned => scatter(resource, count, memory),
-        Opcode::Statx if result >= 0 => finished.statx = Some(*resource.back_bytes()),
+        Opcode::Statx if result >= 0 => {
+            *statx = *resource.back_bytes();
+            finished.statx = true;
+        }
         Opcode::Readdir | Opcode::Readlink | Opcode::Realpath if result >= 0 => {
             finished.owned = resource.owned.take();
             finished.flags |= completion_flag::OWNED;

@@ -38,7 +38,7 @@ use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
-use wakering_core::abi::{ErrorKind, OpDescriptor, Opcode, buffer_kind};
+use wakering_core::abi::{ErrorKind, OpDescriptor, Opcode, buffer_kind, statx};
 use wakering_core::block::BlockPool;
 use wakering_core::handle::HandleTable;
 use wakering_core::policy::{self, Situation};
@@ -71,11 +71,15 @@ pub struct Lane {
     sides: Box<[Side]>,
     /// Ops that were answered here and wait for the next turn; room for every slot.
     answered: VecDeque<Token>,
+    /// The result of the Statx that is finished at the moment.
+    statx: [u8; statx::BYTES],
     /// Where a turn collects completions before it finishes them.
     batch: Vec<Completion>,
     metrics: Metrics,
     keeping_alive: u32,
     alone: bool,
+    /// The driver was given something since its last turn, or has to be asked for other reasons.
+    driver_has_news: bool,
     /// Whether finishing has started something: the close that waited for the last op of its handle.
     started_late: bool,
     /// A pipe that bytes of a FIFO are copied to, to see whether there are any.
@@ -109,10 +113,12 @@ impl Lane {
             blocks: BlockPool::new(BLOCKS_MAX),
             sides: (0..config.slots).map(|_| Side::new()).collect(),
             answered: VecDeque::with_capacity(config.slots as usize),
+            statx: [0; statx::BYTES],
             batch: Vec::with_capacity(BATCH_MAX),
             metrics: Metrics::default(),
             keeping_alive: 0,
             alone: false,
+            driver_has_news: false,
             started_late: false,
             probe: None,
             closed: false,
@@ -166,6 +172,7 @@ impl Lane {
         // Asked of a ring only, where it is a number: the poll driver would look through its pool's
         // queue for an answer that decides nothing there.
         let ring = self.engine.is_ring();
+        self.driver_has_news = descriptors == 0;
         self.alone = ring && descriptors == 1 && self.engine.driver().in_flight() == 0;
     }
 
@@ -289,6 +296,7 @@ impl Lane {
                 Ok(())
             }
             policy::Lane::Loop | policy::Lane::Cached => {
+                self.driver_has_news = true;
                 let driver = self.engine.driver();
                 match driver.enqueue(token) {
                     Err(Error::Kind(ErrorKind::Busy)) => {
@@ -323,18 +331,34 @@ impl Lane {
     /// most `records_max` records to `sink`. How many. What finds no room there rings
     /// [`Self::poll_fd`] at once. An error is the ring's end: no more ops can be carried out.
     pub fn turn(&mut self, records_max: usize, sink: &mut dyn RecordSink) -> Result<usize, Error> {
+        self.driver_has_news = true;
+        self.turn_after_batch(records_max, sink)
+    }
+
+    /// As [`Self::turn`], for whoever has just handed over a batch and waits by [`Self::poll_fd`]
+    /// besides: passes by a driver that got nothing of that batch. What comes there meanwhile
+    /// rings, and asking after the bell would be a system call for nothing.
+    pub fn turn_after_batch(
+        &mut self,
+        records_max: usize,
+        sink: &mut dyn RecordSink,
+    ) -> Result<usize, Error> {
         self.publish_to_pool();
         if let Some(worker) = &mut self.worker {
             worker.publish();
         }
         let mut done = self.finish_answered(records_max, sink);
-        let room = (records_max - done).min(BATCH_MAX);
-        let mut batch = std::mem::take(&mut self.batch);
-        let turned = self.engine.driver().turn(Some(Duration::ZERO), room, &mut |c| batch.push(c));
-        for completion in batch.drain(..) {
-            done += usize::from(self.finish(completion.token, sink));
+        let mut turned = Ok(());
+        if std::mem::take(&mut self.driver_has_news) {
+            let room = (records_max - done).min(BATCH_MAX);
+            let mut batch = std::mem::take(&mut self.batch);
+            let driver = self.engine.driver();
+            turned = driver.turn(Some(Duration::ZERO), room, &mut |c| batch.push(c)).map(|_| ());
+            for completion in batch.drain(..) {
+                done += usize::from(self.finish(completion.token, sink));
+            }
+            self.batch = batch;
         }
-        self.batch = batch;
         // Finishing may have answered others: the close that waited for the last op of its handle.
         done += self.finish_answered(records_max - done, sink);
         let mut published = Ok(());
