@@ -24,6 +24,9 @@ const SLAB_BYTES = 1 << 20;
 const SLABS_MAX = 16;
 const LEASED = 0x8000;
 
+/** On a lease's view, its slab: so that the view is known without asking for its `buffer`. */
+const HOME = Symbol('slab');
+
 /** Memory on loan: a view that reads and writes reach without a copy. Give it back by `using`. */
 export class Lease implements Disposable {
   readonly #slab: Slab;
@@ -34,7 +37,8 @@ export class Lease implements Disposable {
   constructor(slab: Slab, offset: number, bytes: number) {
     this.#slab = slab;
     this.#offset = offset;
-    this.#view = slab.bytes.subarray(offset, offset + bytes) as Buffer;
+    const view = slab.bytes.subarray(offset, offset + bytes) as Buffer;
+    this.#view = Object.defineProperty(view, HOME, { value: slab });
   }
 
   /**
@@ -64,8 +68,12 @@ export class Slab {
   readonly index: number;
   /** Its memory. */
   readonly bytes: Buffer;
-  /** Bytes of each chunk. */
-  readonly chunkBytes: number;
+  /** What `bytes` is a view of, and from where on: getters that are calls out of compiled code. */
+  readonly buffer: ArrayBufferLike;
+  readonly #start: number;
+  readonly #length: number;
+  /** A chunk's bytes are two to the power of this. */
+  readonly #shift: number;
   readonly #free: Uint16Array;
   #freeCount: number;
   readonly #uses: Uint16Array;
@@ -74,7 +82,10 @@ export class Slab {
   constructor(native: NativePort, memory: Buffer, chunkBytes: number) {
     this.index = native.lend(memory);
     this.bytes = memory;
-    this.chunkBytes = chunkBytes;
+    this.buffer = memory.buffer;
+    this.#start = memory.byteOffset;
+    this.#length = memory.length;
+    this.#shift = Math.log2(chunkBytes);
     const chunks = memory.length / chunkBytes;
     this.#free = Uint16Array.from({ length: chunks }, (_, i) => chunks - 1 - i);
     this.#freeCount = chunks;
@@ -90,23 +101,23 @@ export class Slab {
   take(): number {
     if (this.#freeCount === 0) return -1;
     this.#freeCount -= 1;
-    return (this.#free[this.#freeCount] as number) * this.chunkBytes;
+    return (this.#free[this.#freeCount] as number) << this.#shift;
   }
 
   /** Transition 2. */
   give(offset: number): void {
-    this.#free[this.#freeCount] = offset / this.chunkBytes;
+    this.#free[this.#freeCount] = offset >> this.#shift;
     this.#freeCount += 1;
   }
 
   /** Transition 3: marks a chunk that was just taken. */
   startLease(offset: number): void {
-    this.#uses[offset / this.chunkBytes] = LEASED;
+    this.#uses[offset >> this.#shift] = LEASED;
   }
 
   /** Transition 4. */
   endLease(offset: number): void {
-    const chunk = offset / this.chunkBytes;
+    const chunk = offset >> this.#shift;
     const uses = (this.#uses[chunk] as number) & ~LEASED;
     this.#uses[chunk] = uses;
     if (uses === 0) this.give(offset);
@@ -125,15 +136,21 @@ export class Slab {
 
   /** Transition 5: it is over. */
   unpin(offset: number): void {
-    const chunk = Math.floor(offset / this.chunkBytes);
+    const chunk = offset >> this.#shift;
     this.#uses[chunk]! -= 1;
-    if (this.#uses[chunk] === 0) this.give(chunk * this.chunkBytes);
+    if (this.#uses[chunk] === 0) this.give(chunk << this.#shift);
+  }
+
+  /** Where a range of a view of `buffer` lies in the slab, or -1. */
+  place(start: number, length: number): number {
+    const place = start - this.#start;
+    return place >= 0 && place + length <= this.#length ? place : -1;
   }
 
   /** The chunk that a range lies in, or -1: leases are parts of one. */
   #chunk(offset: number, length: number): number {
-    const chunk = Math.floor(offset / this.chunkBytes);
-    return offset + length <= (chunk + 1) * this.chunkBytes ? chunk : -1;
+    const chunk = offset >> this.#shift;
+    return offset + length <= (chunk + 1) << this.#shift ? chunk : -1;
   }
 }
 
@@ -224,14 +241,21 @@ export class Buffers {
   /** The slab that a view lies in, whole; `undefined` for memory of the program's own. */
   find(view: Uint8Array, offset: number, length: number, place: Place): void {
     place.slab = undefined;
-    const start = view.byteOffset + offset;
     const { all } = this.#leases;
+    if (all.length === 0) return;
+    const start = view.byteOffset + offset;
+    const home = (view as { [HOME]?: Slab })[HOME];
+    if (home !== undefined) {
+      place.offset = home.place(start, length);
+      if (place.offset !== -1) place.slab = home;
+      return;
+    }
+    const { buffer } = view;
     for (const slab of all) {
-      const inSlab = start - slab.bytes.byteOffset;
-      const inside = inSlab >= 0 && inSlab + length <= slab.bytes.length;
-      if (slab.bytes.buffer !== view.buffer || !inside) continue;
+      if (slab.buffer !== buffer) continue;
+      place.offset = slab.place(start, length);
+      if (place.offset === -1) continue;
       place.slab = slab;
-      place.offset = inSlab;
       return;
     }
   }

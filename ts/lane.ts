@@ -47,8 +47,8 @@ export class Lane {
 
   /** Starts a request. What it returns is the only thing that differs between the two lanes. */
   protected run<T>(request: Request<T>, options: CallOptions | undefined): Promise<T> {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    request.sink = new PromiseSink(resolve);
+    const promise = new Promise<T>(catchResolve);
+    request.sink = new PromiseSink<T>(resolveCaught as PromiseSink<T>['resolve']);
     begin(this.port, request, options?.signal);
     return promise;
   }
@@ -336,6 +336,13 @@ class PromiseSink<T> implements Sink<T> {
     };
     this.resolve(SETTLED.then(nothing).then(raise));
   }
+}
+
+/** The function of the promise that was made last: one executor for all is cheaper than a closure. */
+let resolveCaught: (value: never) => void;
+
+function catchResolve(resolve: (value: never) => void): void {
+  resolveCaught = resolve;
 }
 
 const SETTLED = Promise.resolve();
