@@ -40,6 +40,7 @@ writeFileSync('mine/counted', counted);
 
 const addon = native();
 const port = new Port(addon, nativeOptions({ queueDepth: SLOTS, poolThreads: 8 }));
+const handOver = port.native.flusher();
 const buffers = new Buffers(port.native);
 const lane = new Lane(port, buffers);
 // Slabs are lent when they are needed: garbage is to find some.

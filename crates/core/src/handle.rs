@@ -32,6 +32,8 @@ pub struct Entry {
     pub fd: i32,
     /// Its place in the ring's file table, or [`NOT_FIXED`].
     pub fixed_file: u32,
+    /// Reads and writes that went to the loop's driver, while they are counted.
+    pub transfers: u32,
     /// Ops in flight.
     pub in_flight: u32,
     /// What it is.
@@ -67,6 +69,7 @@ impl HandleTable {
                 self.entries.push(Entry {
                     fd: -1,
                     fixed_file: NOT_FIXED,
+                    transfers: 0,
                     in_flight: 0,
                     kind: FileKind::Unknown,
                     no_nowait: false,
@@ -81,6 +84,7 @@ impl HandleTable {
         let entry = &mut self.entries[index as usize];
         entry.fd = fd;
         entry.fixed_file = NOT_FIXED;
+        entry.transfers = 0;
         entry.in_flight = 0;
         entry.kind = FileKind::Unknown;
         entry.no_nowait = false;

@@ -12,6 +12,8 @@ pub struct Metrics {
     pub completed: [u64; OPCODES_MAX],
     /// Ops by the lane that carried them out.
     pub by_lane: [u64; policy::Lane::COUNT],
+    /// Files that got a place in the ring's table.
+    pub fixed_files: u64,
     /// Small files that came whole with their open.
     pub contents: u64,
     /// Cached attempts that had to go another way.
@@ -41,6 +43,7 @@ impl Default for Metrics {
         Self {
             completed: [0; OPCODES_MAX],
             by_lane: [0; policy::Lane::COUNT],
+            fixed_files: 0,
             contents: 0,
             cached_misses: 0,
             malformed: 0,

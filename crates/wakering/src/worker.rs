@@ -103,6 +103,11 @@ impl WorkerLoop {
         }
     }
 
+    /// The slot of an op, which is the lane's too.
+    pub(crate) fn slot(&self, token: Token) -> &wakering_core::slot::Slot {
+        self.shared.home.slab.slot(token)
+    }
+
     /// Takes an op; it travels with the next publish.
     pub(crate) fn enqueue(&mut self, token: Token) -> Result<(), Error> {
         self.order(Order::Carry(token))

@@ -58,7 +58,7 @@ impl Lane {
         unsafe {
             slot.with_resource(|r| r.prepared = Prepared { fd, ..Prepared::new(Opcode::Close) });
         }
-        let lane = match self.engine.driver().supports(Opcode::Close) {
+        let lane = match self.supports[Opcode::Close as usize] {
             true => policy::Lane::Loop,
             false => policy::Lane::Pool,
         };

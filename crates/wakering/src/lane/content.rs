@@ -109,7 +109,7 @@ impl Lane {
             flags: 0,
             length,
             may_be_cached: false,
-            driver_supports: self.engine.driver().supports(Opcode::Read),
+            driver_supports: self.supports[Opcode::Read as usize],
             ring: self.engine.is_ring(),
             alone: false,
             buffer_may_travel: true,

@@ -5,12 +5,14 @@
 //! registered with the ring, or it has a *bounce* region of the runtime's own: writes are copied in
 //! before the op is enqueued, reads are copied out on the lane's thread when it is done.
 
+use std::alloc::Layout;
 use wakering_core::Error;
 use wakering_core::abi::ErrorKind;
 use wakering_core::resource::NOT_REGISTERED;
 
 /// Slabs that one lane can be lent.
 const SLABS_MAX: usize = 1024;
+const PAGE_BYTES: usize = 4096;
 
 #[derive(Debug)]
 struct Slab {
@@ -83,7 +85,7 @@ impl Memory {
         let here = self.here(range);
         let slab = &mut self.slabs[range.slab];
         if slab.bounce.is_null() {
-            slab.bounce = Box::into_raw(vec![0u8; slab.length].into_boxed_slice()).cast();
+            slab.bounce = region(slab.length);
         }
         // SAFETY: the region is as long as the slab, in which the range lies.
         let away = unsafe { slab.bounce.add(range.offset) };
@@ -119,12 +121,26 @@ impl Memory {
     pub(crate) fn shut_down(&mut self, leak: bool) {
         for slab in self.slabs.drain(..) {
             if !leak && !slab.bounce.is_null() {
-                let region = std::ptr::slice_from_raw_parts_mut(slab.bounce, slab.length);
-                // SAFETY: made by `Box::into_raw` with this length; no op names it any more.
-                drop(unsafe { Box::from_raw(region) });
+                // SAFETY: made by `region` with this length; no op names it any more.
+                unsafe { std::alloc::dealloc(slab.bounce, layout(slab.length)) };
             }
         }
     }
+}
+
+/// As aligned as the slab that it stands in for: to pages, so that O_DIRECT takes it.
+fn layout(length: usize) -> Layout {
+    Layout::from_size_align(length.max(1), PAGE_BYTES).expect("a slab is no larger than memory")
+}
+
+/// Zeroed memory of the runtime's own.
+fn region(length: usize) -> *mut u8 {
+    // SAFETY: the size is not zero.
+    let region = unsafe { std::alloc::alloc_zeroed(layout(length)) };
+    if region.is_null() {
+        std::alloc::handle_alloc_error(layout(length));
+    }
+    region
 }
 
 impl Drop for Memory {
@@ -164,5 +180,15 @@ mod tests {
         there.fill(9);
         memory.bring_home(away, 4);
         assert_eq!(&bytes[14..24], [7, 7, 9, 9, 9, 9, 7, 7, 7, 7]);
+    }
+
+    #[test]
+    fn the_other_region_is_as_aligned_as_the_slab() {
+        let mut bytes = [7u8; 64];
+        let mut memory = Memory::default();
+        // SAFETY: `bytes` outlives `memory`.
+        let slab = unsafe { memory.lend(bytes.as_mut_ptr(), 64, None) }.unwrap();
+        let range = memory.range(slab, 0, 8).unwrap();
+        assert_eq!(memory.away(range, false).addr() % PAGE_BYTES, 0, "O_DIRECT wants pages");
     }
 }

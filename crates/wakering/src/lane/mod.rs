@@ -38,10 +38,13 @@ use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
-use wakering_core::abi::{ErrorKind, OpDescriptor, Opcode, buffer_kind, statx};
+use wakering_core::abi::{
+    ErrorKind, HandleId, OPCODES_MAX, OpDescriptor, Opcode, buffer_kind, statx,
+};
 use wakering_core::block::BlockPool;
 use wakering_core::handle::HandleTable;
 use wakering_core::policy::{self, Situation};
+use wakering_core::resource::NOT_FIXED;
 use wakering_core::slot::{Completed, Outcome};
 use wakering_core::waker::WakerRef;
 use wakering_core::{Completion, Error, Home, Token};
@@ -77,6 +80,8 @@ pub struct Lane {
     batch: Vec<Completion>,
     metrics: Metrics,
     keeping_alive: u32,
+    /// Of each opcode, whether the driver can do it.
+    supports: [bool; OPCODES_MAX],
     alone: bool,
     /// The driver was given something since its last turn, or has to be asked for other reasons.
     driver_has_news: bool,
@@ -100,7 +105,11 @@ impl Lane {
         let threads_max = config.pool_threads as usize;
         let pool = PoolConfig { threads_max, ..PoolConfig::default() };
         let pool = Arc::new(BlockingPool::new(home.clone(), mounts.clone(), pool));
-        let (engine, capabilities) = Engine::new(&config, &home, &pool)?;
+        let (mut engine, capabilities) = Engine::new(&config, &home, &pool)?;
+        let mut supports = [false; OPCODES_MAX];
+        for &opcode in Opcode::ALL {
+            supports[opcode as usize] = engine.driver().supports(opcode);
+        }
         Ok(Self {
             engine,
             pool,
@@ -117,6 +126,7 @@ impl Lane {
             batch: Vec::with_capacity(BATCH_MAX),
             metrics: Metrics::default(),
             keeping_alive: 0,
+            supports,
             alone: false,
             driver_has_news: false,
             started_late: false,
@@ -195,7 +205,7 @@ impl Lane {
         let side = &mut self.sides[d.slot as usize];
         side.opcode = opcode.unwrap_or(Opcode::Nop);
         side.lane = policy::Lane::Cached;
-        side.handle = wakering_core::abi::HandleId::NONE;
+        side.handle = HandleId::NONE;
         side.reader = None;
         side.beginning = None;
         side.content = None;
@@ -236,7 +246,7 @@ impl Lane {
             flags: d.flags,
             length: d.length,
             may_be_cached: prospect.may_be_cached,
-            driver_supports: self.engine.driver().supports(opcode),
+            driver_supports: self.supports[opcode as usize],
             ring: self.engine.is_ring(),
             alone: self.alone,
             buffer_may_travel: d.buffer_kind == buffer_kind::OWNED,
@@ -255,8 +265,24 @@ impl Lane {
                 _ => policy::choose(situation, true),
             };
         }
+        if prospect.hot {
+            self.promote(d.handle);
+        }
         self.go_away(token, opcode, prospect);
         self.hand_over(token, lane)
+    }
+
+    /// Gives a file a place in the ring's table, for its next ops. Where there is none, its
+    /// descriptor does as well.
+    fn promote(&mut self, handle: HandleId) {
+        let Engine::Uring(ring) = &mut self.engine else { return };
+        if let Some(entry) = self.handles.any(handle)
+            && entry.fixed_file == NOT_FIXED
+            && let Ok(place) = ring.register_file(entry.fd)
+        {
+            entry.fixed_file = place;
+            self.metrics.fixed_files += 1;
+        }
     }
 
     /// Tries an op in a way that cannot block.
@@ -288,7 +314,12 @@ impl Lane {
         self.sides[token.index() as usize].lane = lane;
         let given = match lane {
             policy::Lane::Worker => match self.worker() {
-                Some(worker) => worker.enqueue(token),
+                Some(worker) => {
+                    let slot = worker.slot(token);
+                    // SAFETY: Queued, and this is the owner. The place is one of another ring.
+                    unsafe { slot.with_resource(|r| r.prepared.fixed_file = NOT_FIXED) };
+                    worker.enqueue(token)
+                }
                 None => return self.hand_over(token, policy::Lane::Loop),
             },
             policy::Lane::Pool => {

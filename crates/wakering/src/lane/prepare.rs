@@ -10,6 +10,7 @@ use wakering_core::abi::{
     Segment, buffer_kind, op_flag,
 };
 use wakering_core::block::BlockPool;
+use wakering_core::policy::FIXED_FILE_TRANSFERS;
 use wakering_core::handle::{FileKind, HandleTable};
 use wakering_core::resource::{NOT_FIXED, NOT_REGISTERED, PathRole, Prepared, Resource};
 
@@ -32,6 +33,8 @@ pub(super) struct Prospect {
     pub(super) bounces: Option<Range>,
     /// Whether an attempt that cannot block has a chance.
     pub(super) may_be_cached: bool,
+    /// Whether its file has become one that is worth a place in the ring's table.
+    pub(super) hot: bool,
 }
 
 impl Preparation<'_> {
@@ -57,12 +60,12 @@ impl Preparation<'_> {
             // A direct descriptor lives inside a chain and has no handle to name it by.
             return Err(ErrorKind::Unsupported.into());
         }
-        let mut prospect = Prospect { bounces: None, may_be_cached: false };
+        let mut prospect = Prospect { bounces: None, may_be_cached: false, hot: false };
         match opcode {
             Opcode::Nop | Opcode::Timeout => {}
             Opcode::Close => {}
             Opcode::Read | Opcode::Write => {
-                prospect.may_be_cached = self.file(d.handle, resource)?;
+                prospect = self.file(d.handle, resource)?;
                 prospect.bounces = self.buffer(opcode, d, resource)?;
             }
             Opcode::Readv | Opcode::Writev => {
@@ -119,8 +122,8 @@ impl Preparation<'_> {
         Ok(())
     }
 
-    /// The open file of a handle, counted in. Whether a read that cannot block has a chance.
-    fn file(&mut self, id: HandleId, resource: &mut Resource) -> Result<bool, Error> {
+    /// The open file of a handle, counted in, and what that says of an op that moves data.
+    fn file(&mut self, id: HandleId, resource: &mut Resource) -> Result<Prospect, Error> {
         let Prepared { opcode, offset, .. } = resource.prepared;
         let entry = self.handles.get(id)?;
         let moves_data =
@@ -139,7 +142,15 @@ impl Preparation<'_> {
         }
         // At the file's own position an attempt would overtake the ops that are on their way.
         let in_order = offset != POSITION_CURRENT || entry.in_flight == 1;
-        Ok(!entry.no_nowait && entry.kind != FileKind::Stream && in_order)
+        let regular = entry.kind != FileKind::Stream;
+        if moves_data && regular {
+            entry.transfers = entry.transfers.saturating_add(1);
+        }
+        Ok(Prospect {
+            bounces: None,
+            may_be_cached: !entry.no_nowait && regular && in_order,
+            hot: self.ring && entry.transfers == FIXED_FILE_TRANSFERS,
+        })
     }
 
     /// The directory that a path is relative to.
