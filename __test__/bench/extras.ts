@@ -3,7 +3,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { pause } from '../support/fixtures.ts';
-import { collect } from './here.ts';
+import { collect, sweep } from './here.ts';
 import { nodeKit } from './kits-node.ts';
 import { wakeringKits } from './kits-wakering.ts';
 import type { Driver, WakeringKit } from './kits-wakering.ts';
@@ -58,8 +58,8 @@ async function delay({ driver, place, effort }: ExtraContext): Promise<ExtraResu
   const base = median(idle);
   const figures = [figureOf('idle', idle)];
   for (const [name, values] of found) {
-    const over = values.map((value) => value - base);
-    figures.push(figureOf(name, values), { ...figureOf(`${name} over idle`, over) });
+    const over = { subject: `${name} over idle`, value: median(values) - base, unit: 'ms' };
+    figures.push(figureOf(name, values), over);
   }
   const method =
     `the 99th percentile of monitorEventLoopDelay({ resolution: 1 }), ${DELAY_ROUNDS} times ` +
@@ -69,7 +69,7 @@ async function delay({ driver, place, effort }: ExtraContext): Promise<ExtraResu
 
 /** The delay's 99th percentile in milliseconds, while something is done again and again. */
 async function delayWhile(ms: number, once: () => Promise<void>): Promise<number> {
-  collect();
+  sweep();
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   const end = performance.now() + ms;
   const waited = pause(ms);

@@ -56,9 +56,10 @@ function ofFs(name: string, runtime: Runtime): Kit {
 }
 
 /** `createReadStream` where this version has one. */
-function streams(fs: unknown): Pick<Kit, 'createReadStream'> {
-  const { createReadStream } = fs as Kit;
-  return createReadStream === undefined ? {} : { createReadStream };
+function streams(fs: object): Pick<Kit, 'createReadStream'> {
+  if (!('createReadStream' in fs)) return {};
+  const { createReadStream } = fs as Required<Pick<Kit, 'createReadStream'>>;
+  return { createReadStream: (path) => createReadStream(path) };
 }
 
 function ofOps(name: string, runtime: Runtime): Kit {

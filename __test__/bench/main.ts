@@ -12,6 +12,7 @@ import { keepBusy } from './busy.ts';
 import { Contenders } from './contenders.ts';
 import type { Absent } from './contenders.ts';
 import { measureExtra } from './extras.ts';
+import { collect } from './here.ts';
 import { hostOf } from './host.ts';
 import { compare } from './measure.ts';
 import type { Contender, Effort } from './measure.ts';
@@ -26,7 +27,7 @@ import type { ExtraName, Family } from './rows.ts';
 import { judge } from './verdict.ts';
 
 const WHOLE: Effort = { rounds: 7, ms: 250 };
-const QUICK: Effort = { rounds: 3, ms: 40 };
+const QUICK: Effort = { rounds: 3, ms: 50 };
 
 try {
   const options = readOptions(process.argv.slice(2));
@@ -112,6 +113,7 @@ async function measureRow(
 ): Promise<RowResult> {
   const row = rowName(family, depth);
   say(row);
+  const began = performance.now();
   const depths = family.best === true ? family.depths : [depth];
   const ready: Contender[] = [];
   const absent: Absent[] = [];
@@ -124,8 +126,10 @@ async function measureRow(
       if ('why' in made) absent.push(made);
       else ready.push(made);
     }
+    collect();
     const measurements = await compare(ready, effort);
-    return { row, family: family.name, depth, measurements, absent, notes };
+    const seconds = (performance.now() - began) / 1000;
+    return { row, family: family.name, depth, seconds, measurements, absent, notes };
   } finally {
     for (const contender of ready) await contender.close();
     busy?.end();

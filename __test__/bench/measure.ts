@@ -89,8 +89,10 @@ export async function compare(
   }
   for (let round = 0; round < effort.rounds; round += 1) {
     for (let turn = 0; turn < entries.length; turn += 1) {
-      // Each begins a round in its turn: none is always measured after the same other one.
-      const entry = entries[(turn + round) % entries.length];
+      // Each begins a round in its turn, and every other round goes backwards: none is always
+      // measured after the same other one.
+      const step = round % 2 === 0 ? turn : entries.length - turn;
+      const entry = entries[(round + step) % entries.length];
       entry?.rounds.push(await entry.contender.measure(entry.count));
     }
   }

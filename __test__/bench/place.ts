@@ -3,7 +3,15 @@
  * contender, whatever process it runs in: what a child needs to know of them is a {@link Place}.
  */
 
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -116,6 +124,8 @@ function numbered(path: string, bytes: number): string {
   for (let position = 0; position < bytes; position += chunk.length) {
     readSync(fd, chunk, 0, chunk.length, position);
   }
+  // Nobody is to be measured while the disk still writes.
+  fsyncSync(fd);
   closeSync(fd);
   return path;
 }

@@ -43,7 +43,8 @@ function head({ host, when, quick, effort, place, peers, seconds }: Report): str
     `Medians of ${effort.rounds} alternating rounds of about ${effort.ms} ms for each contender; ` +
       'ratios are medians of the ratios',
     'round by round. The spread is the distance of the quarters. CPU time is of all threads, for one',
-    'operation. Compare within a run only.',
+    'operation. Compare within a run only. bun and another Node are processes of their own; fio is the',
+    'floor: it looks at nothing of what it reads.',
     '',
   ];
 }

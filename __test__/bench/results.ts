@@ -11,6 +11,8 @@ export interface RowResult {
   readonly row: string;
   readonly family: string;
   readonly depth: number;
+  /** How long it took, with everything. */
+  readonly seconds: number;
   readonly measurements: readonly Measurement[];
   readonly absent: readonly Absent[];
   readonly notes: readonly string[];

@@ -4,16 +4,16 @@ import type { WorkName } from './works/index.ts';
 
 /** Everybody who does rows. */
 export const CONTENDERS = {
-  node: 'node:fs/promises, in this process',
-  'node-callback': 'callbacks of node:fs, in this process',
-  'node-newest': 'node:fs/promises, in a process of the newest Node',
-  bun: 'node:fs/promises, in a process of bun',
-  wakering: 'wakering/fs, ordinary buffers',
-  'wakering-lease': 'wakering/fs, leased buffers',
-  'wakering-op': 'runtime.ops (Op), leased buffers',
-  'wakering-ring': 'runtime.ops, the inline ring alone',
-  'wakering-sqpoll': 'runtime.ops, the ring over SQPOLL',
-  fio: 'fio, io_uring, fixed buffers and files: the floor, it checks nothing',
+  node: 'node:fs/promises',
+  'node-newest': 'node:fs/promises, newest Node',
+  bun: 'node:fs/promises, bun',
+  'node-callback': 'node:fs, callbacks',
+  wakering: 'wakering/fs',
+  'wakering-lease': 'wakering/fs, leased memory',
+  'wakering-op': 'Op, leased memory',
+  'wakering-ring': 'Op, the ring alone',
+  'wakering-sqpoll': 'Op, SQPOLL',
+  fio: 'fio',
 } as const;
 
 /** The name of one of them. */

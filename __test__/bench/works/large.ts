@@ -1,6 +1,6 @@
 /** Works on a large file as a whole; they are done one at a time. */
 
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BLOCK_BYTES, checkEqual, checkStamp, copyPath, readPath } from '../place.ts';
 import type { Place } from '../place.ts';
@@ -36,12 +36,14 @@ export async function readLarge({ fs }: Kit, place: Place): Promise<Work> {
   return { run: (operations) => repeat(operations, once), close: nothing };
 }
 
-/** `copyFile` over a copy that is there already. */
+/** `copyFile` to a name that is not there yet. */
 export async function copy({ fs, name }: Kit, place: Place): Promise<Work> {
   const from = copyPath(place);
-  const to = join(place.folder, `copied-${name}`);
+  const copies: string[] = [];
   const block = Buffer.alloc(BLOCK_BYTES);
   const once = async (): Promise<void> => {
+    const to = join(place.folder, `copied-${name}-${copies.length}`);
+    copies.push(to);
     await fs.copyFile(from, to);
     checkEqual(statSync(to).size, place.copyBytes, 'bytes of the copy');
     const fd = openSync(to, 'r');
@@ -51,7 +53,13 @@ export async function copy({ fs, name }: Kit, place: Place): Promise<Work> {
     });
     closeSync(fd);
   };
-  return { run: (operations) => repeat(operations, once), close: nothing };
+  return {
+    run: (operations) => repeat(operations, once),
+    async clean() {
+      for (const path of copies.splice(0)) rmSync(path);
+    },
+    close: nothing,
+  };
 }
 
 /** Looks at 64 blocks from the first to the last. */

@@ -55,6 +55,8 @@ export interface Kit {
 export interface Work {
   /** Does so many operations of it, and looks whether they were right. */
   run(operations: number): Promise<void>;
+  /** Takes away what a run left, after the clock was stopped. */
+  clean?(): Promise<void>;
   close(): Promise<void>;
 }
 
