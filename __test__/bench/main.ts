@@ -4,7 +4,7 @@
  * written wrong ends the run.
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../support/launch.ts';
 import { barsFor } from './bars.ts';
@@ -18,7 +18,7 @@ import { compare } from './measure.ts';
 import type { Contender, Effort } from './measure.ts';
 import { readOptions } from './options.ts';
 import type { Options } from './options.ts';
-import { placeIn } from './place.ts';
+import { inTemporary } from './place.ts';
 import type { Place } from './place.ts';
 import { markdown } from './report.ts';
 import type { ExtraResult, Report, RowResult } from './results.ts';
@@ -32,30 +32,10 @@ const QUICK: Effort = { rounds: 3, ms: 50 };
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.list) console.log(rowNames().join('\n'));
-  else await inFolder(options);
+  else await inTemporary(options.folder, options.quick, (place) => main(options, place));
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);
   process.exitCode = 1;
-}
-
-/** The files go with the run, however it ends. */
-async function inFolder(options: Options): Promise<void> {
-  const folder = mkdtempSync(join(options.folder, 'wakering-bench-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  for (const [signal, status] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    process.once(signal, () => {
-      remove();
-      process.exit(status);
-    });
-  }
-  try {
-    await main(options, placeIn(folder, options.quick));
-  } finally {
-    remove();
-  }
 }
 
 async function main(options: Options, place: Place): Promise<void> {

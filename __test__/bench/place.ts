@@ -12,7 +12,7 @@ import {
   readSync,
   writeSync,
 } from 'node:fs';
-import { statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Bytes of a block, and of a small file. */
@@ -34,8 +34,29 @@ export interface Place {
   readonly smallFiles: number;
 }
 
-/** A place for a whole run, or a smaller one. */
-export function placeIn(folder: string, quick: boolean): Place {
+/** Does something in a place, for a whole run or a smaller one; its files go, however that ends. */
+export async function inTemporary(
+  parent: string,
+  quick: boolean,
+  use: (place: Place) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(parent, 'wakering-bench-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const statuses = { SIGINT: 130, SIGTERM: 143 } as const;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      remove();
+      process.exit(statuses[signal]);
+    });
+  }
+  try {
+    await use(placeIn(folder, quick));
+  } finally {
+    remove();
+  }
+}
+
+function placeIn(folder: string, quick: boolean): Place {
   return {
     folder,
     fileBytes: (quick ? 64 : 256) * MIB,
