@@ -52,15 +52,12 @@ export class Contenders {
   }
 
   /** Makes one ready, or says why not. */
-  async make(
-    name: ContenderName,
-    family: Family,
-    depths: readonly number[],
-  ): Promise<Contender | Absent> {
+  async make(name: ContenderName, family: Family, depth: number): Promise<Contender | Absent> {
     const why = this.#obstacle(name);
     if (why !== undefined) return { contender: name, why };
     const candidates: Contender[] = [];
     try {
+      const depths = family.best === true ? family.depths : [depth];
       for (const depth of depths) candidates.push(...(await this.#at(name, family, depth)));
       if (candidates.length > 1) return await fastest(candidates, TRY_MS);
       const [only] = candidates;

@@ -7,7 +7,7 @@ import type { Place } from './place.ts';
 
 /** Fewer take no time that its clock of milliseconds could tell. */
 const READS_MIN = 20_000;
-const READS_MIN_DIRECT = 500;
+const READS_MIN_DIRECT = 1000;
 
 /** Why there is no fio here, and what to do; `undefined` where there is. */
 export function fioObstacle(): string | undefined {
@@ -18,7 +18,7 @@ export function fioObstacle(): string | undefined {
 
 /** Sizes of its batches: nobody knows beforehand which of them is best on a machine. */
 export function fioCandidates(place: Place, depth: number, direct: boolean): Contender[] {
-  const sizes = [1, 8, 16, 32].filter((size) => size === 1 || size < depth);
+  const sizes = [1, 8, 16].filter((size) => size === 1 || size < depth);
   return sizes.map((size) => fio(place, depth, direct, size));
 }
 
@@ -51,6 +51,7 @@ function fio(place: Place, depth: number, direct: boolean, batch: number): Conte
   return {
     name: 'fio',
     settings: `batches of ${batch}`,
+    least,
     measure: async (operations) =>
       roundOf(await run([...args, `--number_ios=${Math.max(least, operations)}`])),
     close: async () => {},

@@ -94,25 +94,26 @@ async function measureRow(
   const row = rowName(family, depth);
   say(row);
   const began = performance.now();
-  const depths = family.best === true ? family.depths : [depth];
+  const busy = family.busy === true ? await keepBusy() : undefined;
   const ready: Contender[] = [];
   const absent: Absent[] = [];
-  const notes: string[] = [];
-  const busy = family.busy === true ? await keepBusy() : undefined;
-  if (busy !== undefined) notes.push(busy.note);
   try {
-    for (const name of family.contenders) {
-      const made = await contenders.make(name, family, depths);
+    for (const contender of family.contenders) {
+      const made =
+        busy !== undefined && 'obstacle' in busy
+          ? { contender, why: busy.obstacle }
+          : await contenders.make(contender, family, depth);
       if ('why' in made) absent.push(made);
       else ready.push(made);
     }
     collect();
     const measurements = await compare(ready, effort);
     const seconds = (performance.now() - began) / 1000;
+    const notes = busy !== undefined && 'note' in busy ? [busy.note] : [];
     return { row, family: family.name, depth, seconds, measurements, absent, notes };
   } finally {
     for (const contender of ready) await contender.close();
-    busy?.end();
+    if (busy !== undefined && 'end' in busy) busy.end();
   }
 }
 

@@ -19,6 +19,8 @@ export interface Contender {
   readonly name: string;
   /** With which settings, where there was a choice. */
   readonly settings?: string;
+  /** Fewer operations than these cannot be told from nothing; 1 where it is left out. */
+  readonly least?: number;
   /** Does so many operations of the work; fails where it was done wrong. */
   measure(operations: number): Promise<Round>;
   close(): Promise<void>;
@@ -117,7 +119,7 @@ function measurementOf({ name, settings }: Contender, rounds: readonly Round[]):
 
 /** Operations in each second, as far as a third of `ms` tells; warms everything up on the way. */
 export async function speedOf(contender: Contender, ms: number): Promise<number> {
-  for (let operations = 1; ; operations *= 4) {
+  for (let operations = contender.least ?? 1; ; operations *= 4) {
     const { seconds } = await contender.measure(operations);
     if (seconds * 1000 > ms / 3) return operations / seconds;
   }

@@ -87,7 +87,7 @@ async function main(asked: Asked, place: Place): Promise<void> {
   const driver = readOptions(['--driver', asked.driver]).driver;
   const host = await hostOf(asked.folder, driver);
   const contenders = new Contenders(driver, host.driver, place);
-  const made = await contenders.make(name, family, [depth]);
+  const made = await contenders.make(name, family, depth);
   if ('why' in made) throw new Error(`${name}: ${made.why}`);
   const perSecond = await speedOf(made, WARM_MS);
   const operations = Math.max(1, Math.round(perSecond * seconds));
@@ -100,7 +100,8 @@ async function main(asked: Asked, place: Place): Promise<void> {
     const folder = join(projectRoot, '.build', 'profile');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, file), JSON.stringify(profile));
-    console.log(`${row}, ${name}: ${operations} operations, ${depth} at a time\n`);
+    const settings = made.settings ?? `${depth} at a time`;
+    console.log(`${row}, ${name}: ${operations} operations, ${settings}\n`);
     console.log(selfTimes(profile));
     console.log(`\nwritten to .build/profile/${file}`);
     console.log(perfHint(row, name));

@@ -17,10 +17,15 @@ const RATIOS = [
   ['× ring', 'wakering-ring'],
 ] as const;
 
+/** So many rows are named where somebody took no part; more are counted. */
+const NAMED_MAX = 8;
+
 /** The whole report. */
 export function markdown(report: Report): string {
   const families = FAMILIES.flatMap((family) => {
-    const rows = report.rows.filter((row) => row.family === family.name);
+    const rows = report.rows.filter(
+      ({ family: name, measurements }) => name === family.name && measurements.length > 0,
+    );
     return rows.length === 0 ? [] : familySection(family, rows);
   });
   const extras = report.extras.flatMap(extraSection);
@@ -96,9 +101,9 @@ function extraSection({ title, row, method, figures }: ExtraResult): string[] {
     spread === undefined ? '' : percent(spread),
   ]);
   const columns = ['row', 'subject', 'value', 'spread'];
-  const body =
-    lines.length === 0 ? [] : [table(columns, lines, ['left', 'left', 'right', 'right'])];
-  return section(title, [...body, '', `Measured as ${method}.`]);
+  if (lines.length === 0) return [];
+  const body = table(columns, lines, ['left', 'left', 'right', 'right']);
+  return section(title, [body, '', `Measured as ${method}.`]);
 }
 
 /** Who took no part, and why: a line for each reason, with the rows that it holds for. */
@@ -111,7 +116,10 @@ function absences({ rows, extras }: Report): string[] {
     }
   }
   if (byReason.size === 0) return [];
-  const lines = [...byReason].map(([reason, names]) => `- ${reason} (${names.join(', ')})`);
+  const lines = [...byReason].map(([reason, names]) => {
+    const isLong = names.length > NAMED_MAX;
+    return `- ${reason} (${isLong ? `${names.length} rows` : names.join(', ')})`;
+  });
   return section('Not run', lines);
 }
 

@@ -1,7 +1,6 @@
 /** Works on names: stat, open and close, small files, a whole tree. */
 
 import { constants } from 'node:fs';
-import { join } from 'node:path';
 import { absentPath, BLOCK_BYTES, checkEqual, checkStamp, readPath } from '../place.ts';
 import { smallPath, treePath, WrongContent } from '../place.ts';
 import type { Place } from '../place.ts';
@@ -95,7 +94,7 @@ export async function walk({ fs }: Kit, place: Place, depth: number): Promise<Wo
       while (started < files.length) {
         const { parentPath, name } = files[started] as (typeof files)[number];
         started += 1;
-        const { size } = await fs.stat(join(parentPath, name));
+        const { size } = await fs.stat(`${parentPath}/${name}`);
         bytes += size;
       }
     });
