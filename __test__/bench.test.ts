@@ -1,6 +1,6 @@
 /** The benches run, and say what they measured. How fast anything is does not matter here. */
 
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
@@ -10,6 +10,12 @@ import type { Contender } from './bench/measure.ts';
 import type { Report, RowResult } from './bench/results.ts';
 import { rowNames } from './bench/rows.ts';
 import { judge } from './bench/verdict.ts';
+import { nodeKit } from './bench/kits-node.ts';
+import { WrongContent } from './bench/place.ts';
+import type { Place } from './bench/place.ts';
+import { workFor } from './bench/works/index.ts';
+import type { WorkName } from './bench/works/index.ts';
+import type { Kit, KitFs } from './bench/works/work.ts';
 import { makeFolder } from './support/fixtures.ts';
 import { projectRoot, run } from './support/launch.ts';
 import type { Outcome } from './support/launch.ts';
@@ -159,3 +165,56 @@ test('a bar is met, met with its aim, not met, or not run', (t) => {
   );
   t.is(verdicts[3]?.why, 'bun: not here');
 });
+
+const MIB = 1 << 20;
+const OPERATIONS = 200;
+
+/** A kit that claims to have done what it was asked for. */
+function liar(honest: Kit): Kit {
+  const idle = async (): Promise<void> => {};
+  const lies: Partial<KitFs> = {
+    open: async () => ({ read: idle, write: idle, close: idle }),
+    stat: async () => ({ size: 1 }),
+    readFile: async () => Buffer.alloc(4096),
+    copyFile: async (_from, to) => writeFileSync(to, Buffer.alloc(MIB)),
+    readdir: async () => [],
+  };
+  return {
+    ...honest,
+    fs: lies as KitFs,
+    sleep: idle,
+    createReadStream: async function* stream() {
+      yield Buffer.alloc(MIB);
+    },
+  };
+}
+
+const LOOKED_AT: readonly WorkName[] = [
+  'read',
+  'write',
+  'stat',
+  'absent',
+  'readSmall',
+  'walk',
+  'stream',
+  'readLarge',
+  'copy',
+  'sleep',
+];
+
+for (const name of LOOKED_AT) {
+  test(`the work '${name}' is done by node:fs, and notices when it was not`, async (t) => {
+    const folder = await makeFolder(t);
+    const bytes = { fileBytes: MIB, writeBytes: MIB, copyBytes: MIB, smallFiles: 200 };
+    const place: Place = { folder, ...bytes };
+    const prepare = await workFor(name, 'test');
+    const operations = name === 'copy' ? 3 : OPERATIONS;
+    const honest = nodeKit('honest');
+    const done = await prepare(honest, place, 4);
+    await t.notThrowsAsync(() => done.run(operations));
+    await done.close();
+    const wrong = await prepare(liar({ ...honest, name: 'liar' }), place, 4);
+    await t.throwsAsync(() => wrong.run(operations), { instanceOf: WrongContent });
+    await wrong.close();
+  });
+}

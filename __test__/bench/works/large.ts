@@ -15,8 +15,11 @@ export async function stream(kit: Kit, place: Place): Promise<Work> {
   const once = async (): Promise<void> => {
     let bytes = 0;
     for await (const chunk of create(path)) {
-      if (bytes % BLOCK_BYTES === 0 && chunk.length >= BLOCK_BYTES) {
+      // Chunks are whole blocks as far as anybody makes them; the sum tells about the others.
+      if (bytes % BLOCK_BYTES === 0 && chunk.length % BLOCK_BYTES === 0) {
+        const last = chunk.length - BLOCK_BYTES;
         checkStamp(chunk, 0, bytes / BLOCK_BYTES);
+        checkStamp(chunk, last, (bytes + last) / BLOCK_BYTES);
       }
       bytes += chunk.length;
     }
