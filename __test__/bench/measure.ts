@@ -1,25 +1,39 @@
 /**
- * Compares contenders within one run of one process: round by round, each in turn, because this
- * minute's machine is another than the last minute's. Medians of the rounds are what counts.
+ * Compares contenders within one run: round by round, each in turn, because this minute's machine is
+ * another than the last minute's. Medians of the rounds are what counts.
  */
 
-/** One way to do the work. */
+/** What a contender did in one round. */
+export interface Round {
+  readonly operations: number;
+  readonly seconds: number;
+  /** CPU time of all its threads. */
+  readonly cpuMicros: number;
+  /** System calls; where nobody counts them, absent. */
+  readonly systemCalls?: number;
+}
+
+/** One way to do a row's work. */
 export interface Contender {
-  /** As the table shows it. */
+  /** One of those in contenders.ts. */
   readonly name: string;
-  /** Does `operations` of the work, and tells when it was wrong. */
-  run(operations: number): Promise<void>;
-  /** System calls for operations so far, where somebody counts them. */
-  systemCalls?(): number;
+  /** With which settings, where there was a choice. */
+  readonly settings?: string;
+  /** Fewer operations than these cannot be told from nothing; 1 where it is left out. */
+  readonly least?: number;
+  /** Does so many operations of the work; fails where it was done wrong. */
+  measure(operations: number): Promise<Round>;
+  close(): Promise<void>;
 }
 
 /** What came of one contender. */
 export interface Measurement {
-  readonly name: string;
+  readonly contender: string;
+  readonly settings?: string;
   /** Operations in each second: the median of the rounds. */
   readonly perSecond: number;
-  /** Compared with the first contender, of the same rounds: the median. */
-  readonly ratio: number;
+  /** What lies between the quarters of the rounds, as a part of the median. */
+  readonly spread: number;
   /** Microseconds of CPU time for each operation, of all threads: the median. */
   readonly cpuMicros: number;
   /** System calls for each operation; where nobody counts them, absent. */
@@ -36,75 +50,96 @@ export interface Effort {
   readonly ms: number;
 }
 
-interface Round {
-  readonly perSecond: number;
-  readonly cpuMicros: number;
-  readonly systemCalls: number;
+/** As long as this, each contender works before it counts: compilers need time. */
+const WARM_MS = 120;
+
+/** The value below which a part of the others lie: 0.5 is the median. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(at)] ?? Number.NaN;
+  const above = sorted[Math.ceil(at)] ?? Number.NaN;
+  return below + (above - below) * (at - Math.floor(at));
 }
 
 /** The middle one; of two in the middle, their mean. */
 export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  return quantile(values, 0.5);
 }
 
-/** Measures all of them; the first is what the others are compared with. */
+/** How far the quarters lie apart, as a part of the median. */
+export function spreadOf(values: readonly number[]): number {
+  return (quantile(values, 0.75) - quantile(values, 0.25)) / median(values);
+}
+
+/** One contender against another: the median of the ratios, round by round. */
+export function ratioOf(rounds: readonly number[], others: readonly number[]): number {
+  return median(rounds.map((value, round) => value / (others[round] ?? Number.NaN)));
+}
+
+/** Measures all of them in alternating rounds. */
 export async function compare(
   contenders: readonly Contender[],
   effort: Effort,
 ): Promise<Measurement[]> {
-  const counts: number[] = [];
-  for (const contender of contenders) counts.push(await calibrate(contender, effort.ms));
-  const rounds: Round[][] = contenders.map(() => []);
+  const entries: { contender: Contender; count: number; rounds: Round[] }[] = [];
+  for (const contender of contenders) {
+    const guess = await speedOf(contender, WARM_MS);
+    const { operations, seconds } = await contender.measure(operationsIn(WARM_MS, guess));
+    const count = operationsIn(effort.ms, operations / seconds);
+    entries.push({ contender, count, rounds: [] });
+  }
   for (let round = 0; round < effort.rounds; round += 1) {
-    for (let turn = 0; turn < contenders.length; turn += 1) {
-      // Each begins a round in its turn: none is always measured after the same other one.
-      const index = (turn + round) % contenders.length;
-      const contender = contenders[index];
-      if (contender === undefined) continue;
-      rounds[index]?.push(await measure(contender, counts[index] ?? 1));
+    for (let turn = 0; turn < entries.length; turn += 1) {
+      // Each begins a round in its turn, and every other round goes backwards: none is always
+      // measured after the same other one.
+      const step = round % 2 === 0 ? turn : entries.length - turn;
+      const entry = entries[(round + step) % entries.length];
+      entry?.rounds.push(await entry.contender.measure(entry.count));
     }
   }
-  const first = rounds[0] ?? [];
-  return contenders.map(({ name, systemCalls }, index) => {
-    const own = rounds[index] ?? [];
-    const ratios = own.map(({ perSecond }, round) => perSecond / (first[round]?.perSecond ?? 1));
-    return {
-      name,
-      perSecond: median(own.map(({ perSecond }) => perSecond)),
-      ratio: median(ratios),
-      cpuMicros: median(own.map(({ cpuMicros }) => cpuMicros)),
-      ...(systemCalls && { systemCalls: median(own.map((round) => round.systemCalls)) }),
-      rounds: own.map(({ perSecond }) => perSecond),
-    };
-  });
+  return entries.map(({ contender, rounds }) => measurementOf(contender, rounds));
 }
 
-/** How many operations take about `ms`; warms everything up on the way. */
-async function calibrate(contender: Contender, ms: number): Promise<number> {
-  let operations = 500;
-  for (;;) {
-    const start = performance.now();
-    await contender.run(operations);
-    const elapsed = performance.now() - start;
-    if (elapsed > ms / 3) return Math.max(1, Math.round((operations * ms) / elapsed));
-    operations *= 2;
+function measurementOf({ name, settings }: Contender, rounds: readonly Round[]): Measurement {
+  const perSecond = rounds.map(({ operations, seconds }) => operations / seconds);
+  const calls = rounds.flatMap(({ systemCalls, operations }) =>
+    systemCalls === undefined ? [] : [systemCalls / operations],
+  );
+  return {
+    contender: name,
+    ...(settings !== undefined && { settings }),
+    perSecond: median(perSecond),
+    spread: spreadOf(perSecond),
+    cpuMicros: median(rounds.map(({ cpuMicros, operations }) => cpuMicros / operations)),
+    ...(calls.length > 0 && { systemCalls: median(calls) }),
+    rounds: perSecond,
+  };
+}
+
+/** Operations in each second, as far as a third of `ms` tells; warms everything up on the way. */
+export async function speedOf(contender: Contender, ms: number): Promise<number> {
+  for (let operations = contender.least ?? 1; ; operations *= 4) {
+    const { seconds } = await contender.measure(operations);
+    if (seconds * 1000 > ms / 3) return operations / seconds;
   }
 }
 
-async function measure(contender: Contender, operations: number): Promise<Round> {
-  (globalThis as { gc?: () => void }).gc?.();
-  const calls = contender.systemCalls?.() ?? 0;
-  const cpu = process.cpuUsage();
-  const start = performance.now();
-  await contender.run(operations);
-  const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    perSecond: operations / seconds,
-    cpuMicros: (user + system) / operations,
-    systemCalls: ((contender.systemCalls?.() ?? 0) - calls) / operations,
-  };
+/** How many operations take about `ms`. */
+function operationsIn(ms: number, perSecond: number): number {
+  return Math.max(1, Math.round((perSecond * ms) / 1000));
+}
+
+/** The fastest of several ways, each measured twice by turns; the others are closed. */
+export async function fastest(candidates: readonly Contender[], ms: number): Promise<Contender> {
+  const speeds = candidates.map(() => 0);
+  for (let round = 0; round < 2; round += 1) {
+    for (const [index, candidate] of candidates.entries()) {
+      speeds[index] = Math.max(speeds[index] ?? 0, await speedOf(candidate, ms));
+    }
+  }
+  const best = candidates[speeds.indexOf(Math.max(...speeds))];
+  if (best === undefined) throw new Error('there is nobody to choose from');
+  for (const candidate of candidates) if (candidate !== best) await candidate.close();
+  return best;
 }

@@ -23,9 +23,19 @@ export function table(
   return [line(head), line(rules), ...rows.map(line)].join('\n');
 }
 
-/** A number of operations in each second: `0.94 M`, `213 k`, `87`. */
+/** A number of operations in each second: `0.94 M`, `213 k`, `870`, `8.73`. */
 export function perSecond(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
   if (value >= 1e3) return `${(value / 1e3).toFixed(0)} k`;
-  return value.toFixed(0);
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+/** Microseconds: `2.15`, `180`. */
+export function micros(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+/** A part of something: `4.2 %`. */
+export function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`;
 }
