@@ -129,6 +129,12 @@ export function invalidArgValue(name: string, value: unknown, reason = 'is inval
   return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE', invalidArgValue);
 }
 
+/** Something that is asked for at the wrong time. */
+export function invalidState(message: string): CodedError {
+  const error = new Error(`Invalid state: ${message}`);
+  return coded(error, 'ERR_INVALID_STATE', invalidState);
+}
+
 /**
  * A number outside its range.
  *

@@ -1,8 +1,11 @@
 /** An open file as programs hold it. */
 
 import { EventEmitter } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Interface } from 'node:readline';
+import type { ReadableStream } from 'node:stream/web';
 import type { BigIntStats as NodeBigIntStats, Stats as NodeStats } from 'node:fs';
-import { fileClosed, invalidArgValue, locate, systemError } from '../errors.ts';
+import { fileClosed, invalidArgValue, invalidState, locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { Lane, ReadResult, WriteResult } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
@@ -12,10 +15,13 @@ import { checkAborted, readOptions, readSignal } from './options.ts';
 import type { Cancellable } from './options.ts';
 import { mayAnything } from './path.ts';
 import { moveRange, PIECE_BYTES } from './pieces.ts';
+import { ReadStream } from './read-stream.ts';
+import type { OpenPath, StreamOptions } from './read-stream.ts';
 import { readResult, writeResult } from '../requests/data.ts';
 import type { Content, ContentOptions, ReadFileOptions, StatOptions } from './types.ts';
 import * as check from './validate.ts';
 import { readInto, writeFrom } from './vectors.ts';
+import { webStreamOf } from './web-stream.ts';
 
 const EINVAL = -22;
 /** What `read` allocates where it is given no buffer. */
@@ -29,6 +35,14 @@ export interface RangeOptions extends Cancellable {
   length?: number | null | undefined;
   /** Where in the file; `null` is the current position. Default: `null`. */
   position?: number | bigint | null | undefined;
+}
+
+/** An open file on loan: until it is given back, it stays open whatever becomes of the handle. */
+export interface Lent {
+  readonly lane: Lane;
+  readonly file: OpenFile;
+  /** Gives it back. The last one out closes, if closing was asked for. */
+  giveBack(): void;
 }
 
 /**
@@ -51,6 +65,8 @@ export class FileHandle extends EventEmitter {
   /** The handle itself, and each `readFile` or `writeFile` under way: the last one out closes. */
   #users = 1;
   #closing: PromiseWithResolvers<void> | undefined;
+  /** Whether a web stream has it, or had. */
+  #isLocked = false;
 
   /** Made by `open`. */
   constructor(lane: Lane, file: OpenFile) {
@@ -278,6 +294,70 @@ export class FileHandle extends EventEmitter {
     return this.writeFile(data, options);
   }
 
+  /**
+   * The file as a `Readable`, from `start` or the current position on; closed at the end, unless
+   * `autoClose` is false.
+   *
+   * @example
+   * ```ts
+   * import { open } from 'wakering/fs';
+   *
+   * const file = await open('package.json');
+   * for await (const chunk of file.createReadStream({ encoding: 'utf8' })) console.log(chunk);
+   * ```
+   */
+  createReadStream(options?: StreamOptions | BufferEncoding | null): ReadStream {
+    return new ReadStream(noPath, undefined, { ...readOptions(options), fd: this });
+  }
+
+  /**
+   * The lines of the file, without their ends: for `for await`.
+   *
+   * @example
+   * ```ts
+   * import { open } from 'wakering/fs';
+   *
+   * const file = await open('package.json');
+   * for await (const line of file.readLines()) console.log(line);
+   * ```
+   */
+  readLines(options?: StreamOptions | BufferEncoding | null): Interface {
+    return createInterface({ input: this.createReadStream(options), crlfDelay: Infinity });
+  }
+
+  /**
+   * The bytes from the current position on as a web stream, whose readers may bring memory of their
+   * own (`getReader({ mode: 'byob' })`). A handle has one web stream in its life.
+   *
+   * @param options - With `autoClose` the handle is closed at the end. Default: it is not.
+   * @throws Error with the code `ERR_INVALID_STATE` for a second one, and where it is closed.
+   * @example
+   * ```ts
+   * import { open } from 'wakering/fs';
+   *
+   * await using file = await open('package.json');
+   * for await (const bytes of file.readableWebStream()) console.log(bytes.length);
+   * ```
+   */
+  readableWebStream(
+    options: { autoClose?: boolean | undefined; type?: 'bytes' | undefined } = {},
+  ): ReadableStream<Uint8Array> {
+    if (this.#fd === -1) throw invalidState('The FileHandle is closed');
+    if (this.#closing !== undefined) throw invalidState('The FileHandle is closing');
+    if (this.#isLocked) throw invalidState('The FileHandle is locked');
+    this.#isLocked = true;
+    const { autoClose = false } = check.object(options, 'options');
+    check.boolean(autoClose, 'options.autoClose');
+    return webStreamOf(this, FileHandle.lend(this, 'readableWebStream'), autoClose);
+  }
+
+  /** Lends a handle's file to a stream; `operation` is what the error says was tried. */
+  static lend(handle: FileHandle, operation: string): Lent {
+    const file = handle.#open(operation);
+    handle.#users += 1;
+    return { lane: handle.#lane, file, giveBack: () => handle.#leave() };
+  }
+
   /** What is known of the file. */
   stat(options?: Cancellable & { bigint?: false | undefined }): Promise<NodeStats>;
   stat(options: Cancellable & { bigint: true }): Promise<NodeBigIntStats>;
@@ -405,6 +485,9 @@ function rangeArguments(
   if (typeof second === 'object' && second !== null) return second;
   return { offset: second, length: third as number | null | undefined, position: fourth };
 }
+
+/** A stream of a handle has nothing to open. */
+const noPath: OpenPath = () => Promise.reject(fileClosed('open'));
 
 /** An object without a prototype, as Node's results are. */
 function bare<T extends object>(fields: T): T {

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs';
 import path from 'node:path';
-import type { PathLike } from 'node:fs';
+import type { Mode, OpenMode, PathLike } from 'node:fs';
 import { invalidArgValue } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { Lane } from '../lane.ts';
@@ -13,7 +13,10 @@ import { markMissing } from './not-there.ts';
 import { openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
 import { checkAborted, decode, readOptions, readSignal } from './options.ts';
+import type { Cancellable } from './options.ts';
 import { mayLink, mayRead, mayWrite, toPath } from './path.ts';
+import { ReadStream } from './read-stream.ts';
+import type { OpenPath } from './read-stream.ts';
 import { readdir } from './readdir.ts';
 import { remove, removeTree } from './rm.ts';
 import type { Fs, MkdirOptions, NameOptions, StatOptions, StatPathOptions } from './types.ts';
@@ -35,15 +38,21 @@ export function createFs(lane: Lane): Fs {
 }
 
 function filesOf(lane: Lane): object {
+  const open = async (
+    path: PathLike,
+    flags?: OpenMode | null,
+    mode?: Mode | null,
+    options?: Cancellable,
+  ): Promise<FileHandle> => {
+    const checked = toPath(path);
+    const numbers = [openFlags(flags), check.fileMode(mode, 0o666)] as const;
+    return new FileHandle(lane, await openChecked(lane, checked, ...numbers, readSignal(options)));
+  };
+  const openForStream: OpenPath = (path, flags, mode, signal) =>
+    open(path, flags, mode, { signal });
   const files: Partial<Fs> = {
-    async open(path, flags, mode, options) {
-      const checked = toPath(path);
-      const numbers = [openFlags(flags), check.fileMode(mode, 0o666)] as const;
-      return new FileHandle(
-        lane,
-        await openChecked(lane, checked, ...numbers, readSignal(options)),
-      );
-    },
+    open,
+    createReadStream: (path, options) => new ReadStream(openForStream, path, options),
     readFile: ((path, options) => readFile(lane, path, options)) as Fs['readFile'],
     writeFile: (path, data, options) => writeFile(lane, path, data, options),
     appendFile: (path, data, options) => writeFile(lane, path, data, options, 'a'),

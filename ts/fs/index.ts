@@ -17,6 +17,7 @@ export { createFs } from './fs.ts';
 export type { FileHandle, RangeOptions } from './file-handle.ts';
 export type { ReadResult, WriteResult } from '../lane.ts';
 export type { Cancellable } from './options.ts';
+export type { ReadStream, ReadStreamOptions, StreamOptions } from './read-stream.ts';
 export type * from './types.ts';
 
 type Callable = {
@@ -40,6 +41,9 @@ function bound<Name extends NonNullable<Callable[keyof Fs]>>(name: Name): Fs[Nam
 
 /** Opens a file; see {@link Fs.open}. */
 export const open: Fs['open'] = bound('open');
+/** A file as a stream; see {@link Fs.createReadStream}. */
+export const createReadStream: Fs['createReadStream'] = (path, options) =>
+  defaultRuntime().fs.createReadStream(path, options);
 /** Reads a file to its end; see {@link Fs.readFile}. */
 export const readFile: Fs['readFile'] = bound('readFile');
 /** Writes a file; see {@link Fs.writeFile}. */
@@ -85,6 +89,7 @@ export const constants: typeof nodeConstants = nodeConstants;
 
 const fs: Fs = {
   open,
+  createReadStream,
   readFile,
   writeFile,
   appendFile,

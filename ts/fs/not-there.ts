@@ -26,10 +26,7 @@ const FUNCTIONS = [
 const HANDLE_METHODS = [
   'chmod',
   'chown',
-  'createReadStream',
   'createWriteStream',
-  'readLines',
-  'readableWebStream',
   'utimes',
 ] as const;
 

@@ -13,6 +13,7 @@ import type {
 } from 'node:fs';
 import type { FileHandle } from './file-handle.ts';
 import type { Cancellable } from './options.ts';
+import type { ReadStream, ReadStreamOptions } from './read-stream.ts';
 
 /** Content to write: text, bytes, or pieces of either as they come. */
 export type Content =
@@ -211,6 +212,22 @@ export interface Fs {
     mode?: Mode | null,
     options?: Cancellable,
   ): Promise<FileHandle>;
+  /**
+   * A file as a `Readable`. Chunks are read ahead, and what is under way ends with the stream.
+   *
+   * @param path - Not looked at where `options.fd` is an open file.
+   * @throws TypeError and RangeError for wrong arguments; what the system says comes as `'error'`.
+   * @example
+   * ```ts
+   * import { createReadStream } from 'wakering/fs';
+   *
+   * for await (const chunk of createReadStream('package.json')) console.log(chunk.length);
+   * ```
+   */
+  createReadStream(
+    path: PathLike,
+    options?: ReadStreamOptions | BufferEncoding | null,
+  ): ReadStream;
   /** Reads a file to its end. */
   readonly readFile: ReadFile;
   /** Writes a file, replacing what was there; a `FileHandle` is written at its position. */
