@@ -46,10 +46,12 @@ export interface Extent {
 interface Piece {
   readonly position: number | null;
   readonly length: number;
-  readonly answer: Promise<Buffer>;
   /** Whether it was begun when everything before it was delivered. */
   readonly inTurn: boolean;
-  isThere: boolean;
+  /** What was read, when it is there. */
+  bytes: Buffer | undefined;
+  /** Why there is nothing. */
+  error: Error | undefined;
 }
 
 /** See the module's text. */
@@ -67,6 +69,7 @@ export class ReadAhead {
   readonly #waits: boolean;
   readonly #pieces: Piece[] = [];
   #window = 1;
+  #whenThere: (() => void) | undefined;
 
   private constructor(
     lane: Lane,
@@ -101,23 +104,38 @@ export class ReadAhead {
     return new ReadAhead(lane, file, extent, signal, size, waits);
   }
 
-  /** The next bytes; `undefined` at the end. Called again only when the last call is answered. */
-  async next(): Promise<Buffer | undefined> {
+  /**
+   * Takes the next bytes: `null` where they are not there yet, `undefined` at the end. Nothing is
+   * waited for, because a stream that finds its data at once needs no turn of its own for it.
+   *
+   * @throws What the system said of the read.
+   */
+  take(): Buffer | null | undefined {
     for (;;) {
       const head = this.#pieces[0];
-      // A consumer that is faster than the file: more is read ahead for it.
-      if (head?.isThere !== true && this.#window < PIECES_MAX) this.#window *= 2;
       if (head === undefined && !this.#ask(true)) return undefined;
-      this.#fill();
-      const piece = this.#pieces[0] as Piece;
-      const bytes = await piece.answer;
-      this.#pieces.shift();
-      if (bytes.length < piece.length) {
-        if (bytes.length === 0 && piece.inTurn) return this.#end();
-        this.#mendGap(piece, bytes.length);
+      if (head?.error !== undefined) throw head.error;
+      if (head?.bytes === undefined) {
+        // A consumer that is faster than the file: more is read ahead for it.
+        if (this.#window < PIECES_MAX) this.#window *= 2;
+        this.#fill();
+        return null;
       }
+      const { bytes } = head;
+      this.#pieces.shift();
+      if (bytes.length < head.length) {
+        if (bytes.length === 0 && head.inTurn) return this.#end();
+        this.#mendGap(head, bytes.length);
+      }
+      // By halves: one batch for several pieces.
+      if (this.#pieces.length <= this.#window / 2) this.#fill();
       if (bytes.length > 0) return bytes;
     }
+  }
+
+  /** Calls `callback` once, when {@link take} has something to say: after it gave `null`. */
+  whenThere(callback: () => void): void {
+    this.#whenThere = callback;
   }
 
   /** Asks for the next piece. Whether there is one to ask for. */
@@ -126,7 +144,6 @@ export class ReadAhead {
     if (length <= 0) return false;
     this.#pieces.push(this.#begin(this.#position, length, inTurn));
     if (this.#position !== null) this.#position += length;
-    // At the file's own position what comes short is not asked for again: see `#mendGap`.
     this.#left -= length;
     return true;
   }
@@ -140,33 +157,43 @@ export class ReadAhead {
   }
 
   /** Invariant 3. */
-  #mendGap(piece: Piece, got: number): void {
-    const length = piece.length - got;
-    if (piece.position === null) {
-      this.#left += length;
-    } else if (this.#pieces.length === 0) {
-      this.#left += length;
-      this.#position = piece.position + got;
-    } else {
-      this.#pieces.unshift(this.#begin(piece.position + got, length, true));
+  #mendGap({ position, length }: Piece, got: number): void {
+    const missing = length - got;
+    if (this.#pieces.length > 0 && position !== null) {
+      this.#pieces.unshift(this.#begin(position + got, missing, true));
+      return;
     }
+    this.#left += missing;
+    if (position !== null) this.#position = position + got;
   }
 
   #end(): undefined {
     this.#left = 0;
-    // What is beyond has no one to answer to: `#begin` sees to its errors.
     this.#pieces.length = 0;
     return undefined;
   }
 
   #begin(position: number | null, length: number, inTurn: boolean): Piece {
+    const piece: Piece = { position, length, inTurn, bytes: undefined, error: undefined };
     const answer = this.#waits ? this.#waitAndRead(length) : this.#read(length, position);
-    const piece: Piece = { position, length, answer, inTurn, isThere: false };
-    const markThere = (): void => {
-      piece.isThere = true;
-    };
-    answer.then(markThere, markThere);
+    answer.then(
+      (bytes) => {
+        piece.bytes = bytes;
+        this.#tell(piece);
+      },
+      (error: Error) => {
+        piece.error = error;
+        this.#tell(piece);
+      },
+    );
     return piece;
+  }
+
+  #tell(piece: Piece): void {
+    if (piece !== this.#pieces[0]) return;
+    const callback = this.#whenThere;
+    this.#whenThere = undefined;
+    callback?.();
   }
 
   #read(length: number, position: Position): Promise<Buffer> {

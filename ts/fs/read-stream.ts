@@ -182,25 +182,31 @@ export class ReadStream extends Readable {
     this.destroy();
   };
 
-  /** Asks for the next chunk. The stream calls it. */
+  /** Gives the next chunk, now or when it is there. The stream calls it. */
   override _read(): void {
-    (this.#ahead as ReadAhead).next().then(
-      (bytes) => {
-        if (this.destroyed) return;
-        if (bytes === undefined) {
-          this.push(null);
-          return;
-        }
-        this.bytesRead += bytes.length;
-        if (this.pos !== undefined) this.pos += bytes.length;
-        this.push(bytes);
-      },
-      (error: Error) => this.#fail(error),
-    );
+    if (this.destroyed) return;
+    const ahead = this.#ahead as ReadAhead;
+    let bytes: Buffer | null | undefined;
+    try {
+      bytes = ahead.take();
+    } catch (error) {
+      this.#fail(error as Error);
+      return;
+    }
+    if (bytes === null) {
+      ahead.whenThere(this.#readOn);
+      return;
+    }
+    if (bytes !== undefined) {
+      this.bytesRead += bytes.length;
+      if (this.pos !== undefined) this.pos += bytes.length;
+    }
+    this.push(bytes ?? null);
   }
 
+  readonly #readOn = (): void => this._read();
+
   #fail(error: Error): void {
-    if (this.destroyed) return;
     locate(error);
     if (this.autoClose) this.destroy(error);
     else this.emit('error', error);
