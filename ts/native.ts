@@ -64,6 +64,8 @@ export interface NativePort {
 
 /** What the addon exports. */
 export interface Native {
+  /** Asks the kernel for large pages behind memory that is about to be filled. */
+  wishLargePages(memory: Uint8Array): void;
   NativePort: new (
     options: NativeOptions,
     memory: Uint8Array,

@@ -4,6 +4,7 @@ import { locate, systemError } from '../errors.ts';
 import type { CodedError } from '../errors.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
+import { readSized } from './large-file.ts';
 import { checkAborted } from './options.ts';
 import type { Path } from './path.ts';
 import type { Content, ContentOptions, ReadFileOptions } from './types.ts';
@@ -57,7 +58,8 @@ export async function readContent(
       return finished(await readPieces(lane, file, first, scratch, call), encoding);
     }
     if (first.length > 0 && first.length < size) {
-      return finished(await readSized(lane, file, first, size, call), encoding);
+      const isFresh = path !== undefined;
+      return finished(await readSized(lane, file, first, size, isFresh, call), encoding);
     }
     return encoding ? first.toString(encoding) : copied(first);
   } catch (error) {
@@ -77,27 +79,6 @@ function copied(bytes: Buffer): Buffer {
   const own = Buffer.allocUnsafeSlow(bytes.length);
   own.set(bytes);
   return own;
-}
-
-/** Reads what is left of a file whose size is known; it may have shrunk meanwhile. */
-async function readSized(
-  lane: Lane,
-  file: OpenFile,
-  first: Buffer,
-  size: number,
-  call: CallOptions | undefined,
-): Promise<Buffer> {
-  const whole = Buffer.allocUnsafeSlow(size);
-  whole.set(first);
-  let filled = first.length;
-  while (filled < size) {
-    checkAborted(call?.signal);
-    const length = Math.min(CHUNK_BYTES, size - filled);
-    const bytes = await lane.read(file, whole, filled, length, null, call);
-    if (bytes === 0) break;
-    filled += bytes;
-  }
-  return filled === size ? whole : whole.subarray(0, filled);
 }
 
 /** Reads what has no size, until a read gives nothing. */

@@ -9,6 +9,7 @@
 mod flush;
 mod image;
 mod options;
+mod pages;
 mod port;
 mod records;
 mod report;

@@ -328,6 +328,7 @@ impl NativePort {
         // SAFETY: no JavaScript runs, and nobody else holds a slice of the target's memory.
         let target = unsafe { target.as_mut() };
         target[offset..offset + count].copy_from_slice(&owned[..count]);
+        lane.give_back(owned);
         Ok(count as u32)
     }
 

@@ -23,6 +23,7 @@ mod position;
 mod prepare;
 mod shutdown;
 mod side;
+mod spares;
 
 pub use finish::RecordSink;
 pub use shutdown::Shutdown;
@@ -34,6 +35,7 @@ use crate::worker::WorkerLoop;
 use memory::{Memory, Range};
 use prepare::{Preparation, Prospect};
 use side::Side;
+use spares::Spares;
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -70,6 +72,7 @@ pub struct Lane {
     worker_refused: bool,
     handles: HandleTable,
     memory: Memory,
+    spares: Spares,
     blocks: BlockPool,
     sides: Box<[Side]>,
     /// Ops that were answered here and wait for the next turn; room for every slot.
@@ -119,6 +122,7 @@ impl Lane {
             worker_refused: false,
             handles: HandleTable::new(config.handles_max as usize),
             memory: Memory::default(),
+            spares: Spares::default(),
             blocks: BlockPool::new(BLOCKS_MAX),
             sides: (0..config.slots).map(|_| Side::new()).collect(),
             answered: VecDeque::with_capacity(config.slots as usize),
@@ -170,6 +174,11 @@ impl Lane {
     /// The result of an op whose record said OWNED, once.
     pub fn take_owned(&mut self, slot: u32) -> Option<Vec<u8>> {
         self.sides.get_mut(slot as usize)?.owned.take()
+    }
+
+    /// Takes back what [`Self::take_owned`] gave and nobody keeps, for the next large read.
+    pub fn give_back(&mut self, owned: Vec<u8>) {
+        self.spares.give(owned);
     }
 
     /// The result of an op whose record said OWNED, left where it is.
@@ -232,6 +241,7 @@ impl Lane {
         let mut preparation = Preparation {
             handles: &mut self.handles,
             memory: &mut self.memory,
+            spares: &mut self.spares,
             blocks: &mut self.blocks,
             side: &mut self.sides[token.index() as usize],
             arena,

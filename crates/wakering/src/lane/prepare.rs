@@ -4,6 +4,7 @@ use super::content::Content;
 use super::memory::{Memory, Range};
 use super::position::Beginning;
 use super::side::Side;
+use super::spares::Spares;
 use wakering_core::Error;
 use wakering_core::abi::{
     CONTENT_BYTES_MAX, ErrorKind, HANDLE_NONE, HandleId, OWNED_BYTES_MAX, OpDescriptor, Opcode, POSITION_CURRENT,
@@ -18,6 +19,7 @@ use wakering_core::resource::{NOT_FIXED, NOT_REGISTERED, PathRole, Prepared, Res
 pub(super) struct Preparation<'a> {
     pub(super) handles: &'a mut HandleTable,
     pub(super) memory: &'a mut Memory,
+    pub(super) spares: &'a mut Spares,
     pub(super) blocks: &'a mut BlockPool,
     pub(super) side: &'a mut Side,
     pub(super) arena: &'a [u8],
@@ -197,13 +199,7 @@ impl Preparation<'_> {
             buffer_kind::OWNED if d.length <= OWNED_BYTES_MAX => {
                 let mut owned = match (opcode, self.side.owned.take()) {
                     (Opcode::Write, Some(staged)) if staged.len() >= d.length as usize => staged,
-                    (Opcode::Read, _) => {
-                        let mut fresh = Vec::new();
-                        fresh
-                            .try_reserve_exact(d.length as usize)
-                            .map_err(|_| Error::Os(libc::ENOMEM))?;
-                        fresh
-                    }
+                    (Opcode::Read, _) => self.room(d)?,
                     _ => return Err(ErrorKind::BadBuffer.into()),
                 };
                 resource.prepared.address = owned.as_mut_ptr();
@@ -213,6 +209,19 @@ impl Preparation<'_> {
             buffer_kind::NONE if d.length == 0 => Ok(None),
             _ => Err(ErrorKind::BadBuffer.into()),
         }
+    }
+
+    /// Memory of the runtime's for a read. What the caller will keep is made for it.
+    fn room(&mut self, d: &OpDescriptor) -> Result<Vec<u8>, Error> {
+        let length = d.length as usize;
+        if d.flags & op_flag::OWNED_RESULT == 0
+            && let Some(spare) = self.spares.take(length)
+        {
+            return Ok(spare);
+        }
+        let mut fresh = Vec::new();
+        fresh.try_reserve_exact(length).map_err(|_| Error::Os(libc::ENOMEM))?;
+        Ok(fresh)
     }
 
     /// Segments of lent memory. They always go by the bounce region: the kernel has no vectored
