@@ -10,7 +10,7 @@ import type { Path } from './path.ts';
 import type { ReaddirOptions } from './types.ts';
 
 /** How many folders of a tree are read at once. */
-const FOLDERS_AT_ONCE = 16;
+const FOLDERS_AT_ONCE = 64;
 
 /** An entry as it was read; `name` holds one byte in each character. */
 export interface Entry {
@@ -72,14 +72,11 @@ export async function readdir(
       );
       folders.forEach((folder, index) => {
         const { entries, folders: deeper } = read[index] as Contents;
+        const parent = parentOf(root, folder, encoding);
         for (const entry of entries) {
           found.push(
             withFileTypes
-              ? new Dirent(
-                  nameIn(entry.name, encoding),
-                  entry.kind,
-                  parentOf(root, folder, encoding),
-                )
+              ? new Dirent(nameIn(entry.name, encoding), entry.kind, parent)
               : nameIn(below(folder, entry), encoding),
           );
         }
