@@ -147,21 +147,24 @@ test.serial('a file that grows is read to where it ends then', async (t) => {
   });
 });
 
-test.serial('a file that shrinks ends where it is cut, or behind what was read ahead', async (t) => {
-  await emptyAfter(t, async (runtime, folder) => {
-    const path = `${folder}/file`;
-    const whole = pattern(40 * PIECE);
-    writeFileSync(path, whole);
-    const stream = runtime.fs.createReadStream(path, { highWaterMark: PIECE });
-    const found: Buffer[] = [];
-    for await (const chunk of stream) {
-      if (found.push(chunk as Buffer) === 3) truncateSync(path, 5 * PIECE + 7);
-    }
-    const got = Buffer.concat(found);
-    t.true(got.length >= 5 * PIECE + 7 && got.length <= 3 * PIECE + AHEAD_MAX, `${got.length}`);
-    t.deepEqual(got, whole.subarray(0, got.length));
-  });
-});
+test.serial(
+  'a file that shrinks ends where it is cut, or behind what was read ahead',
+  async (t) => {
+    await emptyAfter(t, async (runtime, folder) => {
+      const path = `${folder}/file`;
+      const whole = pattern(40 * PIECE);
+      writeFileSync(path, whole);
+      const stream = runtime.fs.createReadStream(path, { highWaterMark: PIECE });
+      const found: Buffer[] = [];
+      for await (const chunk of stream) {
+        if (found.push(chunk as Buffer) === 3) truncateSync(path, 5 * PIECE + 7);
+      }
+      const got = Buffer.concat(found);
+      t.true(got.length >= 5 * PIECE + 7 && got.length <= 3 * PIECE + AHEAD_MAX, `${got.length}`);
+      t.deepEqual(got, whole.subarray(0, got.length));
+    });
+  },
+);
 
 test.serial('streams at once, each with its own place', async (t) => {
   await emptyAfter(t, async (runtime, folder) => {

@@ -23,12 +23,7 @@ const FUNCTIONS = [
   'watch',
 ] as const;
 
-const HANDLE_METHODS = [
-  'chmod',
-  'chown',
-  'createWriteStream',
-  'utimes',
-] as const;
+const HANDLE_METHODS = ['chmod', 'chown', 'createWriteStream', 'utimes'] as const;
 
 /** Puts a function that throws where each missing one would be; loops over keys do not see it. */
 export function markMissing(fs: object): void {

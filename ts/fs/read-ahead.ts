@@ -175,18 +175,20 @@ export class ReadAhead {
 
   #begin(position: number | null, length: number, inTurn: boolean): Piece {
     const piece: Piece = { position, length, inTurn, bytes: undefined, error: undefined };
-    const answer = this.#waits ? this.#waitAndRead(length) : this.#read(length, position);
-    answer.then(
-      (bytes) => {
-        piece.bytes = bytes;
-        this.#tell(piece);
-      },
-      (error: Error) => {
-        piece.error = error;
-        this.#tell(piece);
-      },
+    void this.#settle(
+      piece,
+      this.#waits ? this.#waitAndRead(length) : this.#read(length, position),
     );
     return piece;
+  }
+
+  async #settle(piece: Piece, answer: Promise<Buffer>): Promise<void> {
+    try {
+      piece.bytes = await answer;
+    } catch (error) {
+      piece.error = error as Error;
+    }
+    this.#tell(piece);
   }
 
   #tell(piece: Piece): void {

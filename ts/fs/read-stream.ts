@@ -140,16 +140,22 @@ export class ReadStream extends Readable {
 
   /** Opens the file. The stream calls it. */
   override _construct(callback: (error?: Error | null) => void): void {
-    this.#begin().then(
-      (isOpened) => {
-        callback();
-        if (!isOpened) return;
-        this.emit('open', this.fd);
-        this.emit('ready');
-      },
+    void this.#construct(callback);
+  }
+
+  async #construct(callback: (error?: Error | null) => void): Promise<void> {
+    let isOpened: boolean;
+    try {
+      isOpened = await this.#begin();
+    } catch (error) {
       // Who destroyed it meanwhile knows why; the end of the open is no news.
-      (error: Error) => callback(this.destroyed ? undefined : locate(error)),
-    );
+      callback(this.destroyed ? undefined : locate(error as Error));
+      return;
+    }
+    callback();
+    if (!isOpened) return;
+    this.emit('open', this.fd);
+    this.emit('ready');
   }
 
   /** Whether a file was opened for it. */
@@ -184,6 +190,10 @@ export class ReadStream extends Readable {
 
   /** Gives the next chunk, now or when it is there. The stream calls it. */
   override _read(): void {
+    this.#readOn();
+  }
+
+  readonly #readOn = (): void => {
     if (this.destroyed) return;
     const ahead = this.#ahead as ReadAhead;
     let bytes: Buffer | null | undefined;
@@ -202,9 +212,7 @@ export class ReadStream extends Readable {
       if (this.pos !== undefined) this.pos += bytes.length;
     }
     this.push(bytes ?? null);
-  }
-
-  readonly #readOn = (): void => this._read();
+  };
 
   #fail(error: Error): void {
     locate(error);
@@ -214,20 +222,21 @@ export class ReadStream extends Readable {
 
   /** Closes the file, when what is under way is over. The stream calls it. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    void this.#close(error, callback);
+  }
+
+  async #close(error: Error | null, callback: (error?: Error | null) => void): Promise<void> {
     const handle = this.#handle;
-    if (handle === undefined) {
-      callback(error);
-      return;
-    }
-    handle.off('close', this.#whenClosed);
+    handle?.off('close', this.#whenClosed);
     this.#lent?.giveBack();
-    handle.close().then(
-      () => {
-        this.fd = null;
-        callback(error);
-      },
-      (failed: Error) => callback(error ?? failed),
-    );
+    let failed: Error | undefined;
+    try {
+      await handle?.close();
+      this.fd = null;
+    } catch (reason) {
+      failed = reason as Error;
+    }
+    callback(error ?? failed);
   }
 }
 
@@ -260,5 +269,5 @@ function onlyOfReadable({ encoding, emitClose }: StreamOptions): object {
 
 /** Node keeps `autoClose` there, and so do the streams that programs know. */
 function stateOf(stream: Readable): { autoDestroy: boolean } {
-  return (stream as unknown as { _readableState: { autoDestroy: boolean } })._readableState;
+  return Reflect.get(stream, '_readableState') as { autoDestroy: boolean };
 }

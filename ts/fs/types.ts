@@ -224,10 +224,7 @@ export interface Fs {
    * for await (const chunk of createReadStream('package.json')) console.log(chunk.length);
    * ```
    */
-  createReadStream(
-    path: PathLike,
-    options?: ReadStreamOptions | BufferEncoding | null,
-  ): ReadStream;
+  createReadStream(path: PathLike, options?: ReadStreamOptions | BufferEncoding | null): ReadStream;
   /** Reads a file to its end. */
   readonly readFile: ReadFile;
   /** Writes a file, replacing what was there; a `FileHandle` is written at its position. */

@@ -11,7 +11,7 @@ const LARGE_PAGE_BYTES: usize = 2 << 20;
 /// without them and 128 with them. A wish: nothing comes of it where the kernel has none to give,
 /// and the memory's content is what it was.
 #[napi]
-pub fn wish_large_pages(memory: Uint8ArraySlice) {
+pub(crate) fn wish_large_pages(memory: Uint8ArraySlice) {
     let start = memory.as_ptr() as usize;
     let first = start.next_multiple_of(LARGE_PAGE_BYTES);
     let Some(length) = (start + memory.len()).checked_sub(first) else { return };
