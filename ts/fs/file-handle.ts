@@ -14,7 +14,9 @@ import { markMissingMethods } from './not-there.ts';
 import { checkAborted, readOptions, readSignal } from './options.ts';
 import type { Cancellable } from './options.ts';
 import { mayAnything } from './path.ts';
-import { moveRange, PIECE_BYTES } from './pieces.ts';
+import { moveRange } from './pieces.ts';
+import { isUsual, rangeArguments, readArguments } from './range.ts';
+import type { RangeOptions } from './range.ts';
 import { ReadStream } from './read-stream.ts';
 import type { OpenPath, StreamOptions } from './read-stream.ts';
 import { readResult, writeResult } from '../requests/data.ts';
@@ -24,19 +26,6 @@ import { readInto, writeFrom } from './vectors.ts';
 import { webStreamOf } from './web-stream.ts';
 
 const EINVAL = -22;
-/** What `read` allocates where it is given no buffer. */
-const DEFAULT_BYTES = 16_384;
-
-/** Which part of a buffer to read or write, and where in the file. */
-export interface RangeOptions extends Cancellable {
-  /** Where in the buffer. Default: 0. */
-  offset?: number | null | undefined;
-  /** How many bytes. Default: to the end of the buffer. */
-  length?: number | null | undefined;
-  /** Where in the file; `null` is the current position. Default: `null`. */
-  position?: number | bigint | null | undefined;
-}
-
 /** An open file on loan: until it is given back, it stays open whatever becomes of the handle. */
 export interface Lent {
   readonly lane: Lane;
@@ -458,58 +447,10 @@ const forgotten = new FinalizationRegistry<{ lane: Lane; file: OpenFile }>(({ la
 
 markMissingMethods(FileHandle.prototype);
 
-/** Sorts out the forms of `read`. */
-function readArguments(
-  first: unknown,
-  second: number | RangeOptions | null | undefined,
-  third: number | null | undefined,
-  fourth: number | bigint | null | undefined,
-): { buffer: NodeJS.ArrayBufferView; range: RangeOptions } {
-  if (ArrayBuffer.isView(first)) {
-    return { buffer: check.view(first), range: rangeArguments(second, third, fourth) };
-  }
-  if (first === undefined || first === null) {
-    return { buffer: Buffer.alloc(DEFAULT_BYTES), range: {} };
-  }
-  const options = check.object(first, 'options') as RangeOptions & { buffer?: unknown };
-  const { buffer = Buffer.alloc(DEFAULT_BYTES) } = options;
-  return { buffer: check.view(buffer), range: options };
-}
-
-/** Numbers one by one, or an object with them. */
-function rangeArguments(
-  second: number | RangeOptions | null | undefined,
-  third: unknown,
-  fourth: number | bigint | null | undefined,
-): RangeOptions {
-  if (typeof second === 'object' && second !== null) return second;
-  return { offset: second, length: third as number | null | undefined, position: fourth };
-}
-
 /** A stream of a handle has nothing to open. */
 const noPath: OpenPath = () => Promise.reject(fileClosed('open'));
 
 /** An object without a prototype, as Node's results are. */
 function bare<T extends object>(fields: T): T {
   return Object.setPrototypeOf(fields, null) as T;
-}
-
-/**
- * Whether these are what `read` and `write` are nearly always called with, all in range: then nothing
- * has to be sorted out. Everything else, errors among it, goes the longer way.
- */
-function isUsual(buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
-  return (
-    buffer instanceof Uint8Array &&
-    isCount(offset) &&
-    isCount(length) &&
-    isCount(position) &&
-    length > 0 &&
-    length <= PIECE_BYTES &&
-    offset + length <= buffer.byteLength
-  );
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

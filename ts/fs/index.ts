@@ -14,7 +14,8 @@ import { markMissing } from './not-there.ts';
 import type { Fs } from './types.ts';
 
 export { createFs } from './fs.ts';
-export type { FileHandle, RangeOptions } from './file-handle.ts';
+export type { FileHandle } from './file-handle.ts';
+export type { RangeOptions } from './range.ts';
 export type { ReadResult, WriteResult } from '../lane.ts';
 export type { Cancellable } from './options.ts';
 export type { ReadStream, ReadStreamOptions, StreamOptions } from './read-stream.ts';

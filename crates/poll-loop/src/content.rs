@@ -27,7 +27,8 @@ pub fn read_cached(fd: RawFd, room: &mut [u8]) -> Option<u32> {
         usize::try_from(sys::read(fd, &data, position, libc::RWF_NOWAIT)).ok()
     };
     let bytes = read(room, 0)?;
-    let ended = bytes > 0 && bytes < room.len() && read(&mut room[bytes..], bytes as u64) == Some(0);
+    let ended =
+        bytes > 0 && bytes < room.len() && read(&mut room[bytes..], bytes as u64) == Some(0);
     ended.then_some(bytes as u32)
 }
 

@@ -7,8 +7,8 @@ use super::side::Side;
 use super::spares::Spares;
 use wakering_core::Error;
 use wakering_core::abi::{
-    CONTENT_BYTES_MAX, ErrorKind, HANDLE_NONE, HandleId, OWNED_BYTES_MAX, OpDescriptor, Opcode, POSITION_CURRENT,
-    Segment, buffer_kind, op_flag,
+    CONTENT_BYTES_MAX, ErrorKind, HANDLE_NONE, HandleId, OWNED_BYTES_MAX, OpDescriptor, Opcode,
+    POSITION_CURRENT, Segment, buffer_kind, op_flag,
 };
 use wakering_core::block::BlockPool;
 use wakering_core::policy::FIXED_FILE_TRANSFERS;
