@@ -22,6 +22,9 @@ pub const CACHED_READ_BYTES_MAX: u32 = 64 * 1024;
 /// which saves a lookup for each further one (25 ns) and costs two system calls (2 us) in all.
 pub const FIXED_FILE_TRANSFERS: u32 = 256;
 
+/// In a batch of at least so many ops, a thread of the pool reads every other small file.
+pub const SHARED_BATCH_MIN: usize = 8;
+
 /// Where an op is carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]

@@ -32,6 +32,21 @@ pub fn read_cached(fd: RawFd, room: &mut [u8]) -> Option<u32> {
     ended.then_some(bytes as u32)
 }
 
+/// All of a small regular file that was just opened, where it is what it seems: `None` where it is
+/// another file than [`small_file`] takes, or grew or shrank meanwhile. May wait for the disk.
+pub(crate) fn read_small(fd: RawFd, bytes_max: u32) -> Option<Vec<u8>> {
+    let expected = small_file(fd, bytes_max)? as usize;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(expected + 1).ok()?;
+    bytes.resize(expected + 1, 0);
+    let data = Data::at(bytes.as_mut_ptr(), bytes.len());
+    if sys::read(fd, &data, 0, 0) != expected as i32 {
+        return None;
+    }
+    bytes.truncate(expected);
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

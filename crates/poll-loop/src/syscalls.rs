@@ -7,12 +7,13 @@
 mod copy;
 mod directory;
 
+use crate::content;
 use crate::mounts::{MountId, Mounts, STATX_MOUNT, Verdict};
 use crate::sys::{self, CPath, Data};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wakering_core::abi::{Opcode, completion_flag};
-use wakering_core::resource::{PathRole, Resource};
+use wakering_core::abi::{Opcode, completion_flag, op_flag};
+use wakering_core::resource::{PathRole, Prepared, Resource};
 use wakering_core::slot::Outcome;
 
 /// Whether an op in progress has been asked to give up.
@@ -121,6 +122,21 @@ fn transfer(resource: &mut Resource, stop: &Stop) -> i32 {
         Opcode::Read | Opcode::Readv => sys::read(prepared.fd, &data, prepared.offset, flags),
         _ => sys::write(prepared.fd, &data, prepared.offset, flags),
     })
+}
+
+/// What follows on an open with CONTENT: a small regular file is read and closed too, so that whoever
+/// asked waits for one thread once, not four times.
+pub fn bring_content(resource: &mut Resource, outcome: Outcome, stop: &Stop) -> Outcome {
+    let Prepared { opcode, flags, length, .. } = resource.prepared;
+    let wanted = opcode == Opcode::OpenAt && flags & op_flag::CONTENT != 0;
+    if !wanted || outcome.result < 0 || stop.is_asked() {
+        return outcome;
+    }
+    let Some(bytes) = content::read_small(outcome.result, length) else { return outcome };
+    sys::close(outcome.result);
+    let result = bytes.len() as i32;
+    resource.owned = Some(bytes);
+    Outcome { result, flags: completion_flag::OWNED | completion_flag::CONTENT }
 }
 
 fn open(resource: &mut Resource) -> i32 {

@@ -136,7 +136,7 @@ fn carry_out<'a>(
         slot.with_resource(|resource| {
             let outcome = syscalls::carry_out_until(resource, &shared.stops[place]);
             syscalls::learn(resource, outcome, &shared.mounts);
-            outcome
+            syscalls::bring_content(resource, outcome, &shared.stops[place])
         })
     };
     shared.home.deliver(token, outcome);

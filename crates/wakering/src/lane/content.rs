@@ -8,6 +8,9 @@
 //!                                           └ no ─────────────────► a handle
 //! ```
 //!
+//! A thread of the pool does all of it at once; in a large batch every other op goes there, so that a
+//! second CPU does half of the kernel's share.
+//!
 //! Whatever is out of the ordinary ends with a handle, and whoever asked goes on from there as after
 //! any open: nothing is read twice from a FIFO or a device, because neither is read here.
 
@@ -67,8 +70,9 @@ impl Lane {
         let Some(Content::Wanted { bytes_max }) = side.content else { return false };
         side.content = None;
         let slot = self.home.slab.slot(token);
-        let Some(Outcome { result: fd, .. }) = slot.peek(token) else { return false };
-        if fd < 0 || self.closed || slot.is_cancel_requested(token) {
+        let Some(Outcome { result: fd, flags }) = slot.peek(token) else { return false };
+        let done = flags & completion_flag::CONTENT != 0;
+        if done || fd < 0 || self.closed || slot.is_cancel_requested(token) {
             return false;
         }
         let room = sink.content();
@@ -80,6 +84,18 @@ impl Lane {
         match content::small_file(fd, bytes_max) {
             Some(bytes) => self.read_content(token, fd, bytes),
             None => false,
+        }
+    }
+
+    /// Brings content that came in memory of its own to the sink's room, where it is little: making
+    /// JavaScript the owner of other memory costs more than a copy.
+    pub(super) fn settle_content(finished: &mut Finished, sink: &mut dyn RecordSink) {
+        let Some(owned) = &finished.owned else { return };
+        let few = owned.len() <= policy::CACHED_READ_BYTES_MAX as usize;
+        if let Some(room) = sink.content().get_mut(..owned.len()).filter(|_| few) {
+            room.copy_from_slice(owned);
+            finished.owned = None;
+            finished.flags &= !completion_flag::OWNED;
         }
     }
 

@@ -82,6 +82,9 @@ impl Lane {
         }
         let (opcode, lane, handle) = (side.opcode, side.lane, side.handle);
         let used_up = content.and_then(|content| content.judge(&mut finished));
+        if finished.flags & completion_flag::CONTENT != 0 {
+            Self::settle_content(&mut finished, sink);
+        }
         self.keeping_alive -= u32::from(side.keeps_alive);
         side.owned = finished.owned;
         side.handle = HandleId::NONE;
@@ -160,6 +163,11 @@ fn reap(
     let count = usize::try_from(result).unwrap_or(0);
     let inline = finished.flags & completion_flag::INLINE != 0;
     match prepared.opcode {
+        // A thread of the pool did all of it.
+        Opcode::OpenAt if taken.outcome.flags & completion_flag::CONTENT != 0 => {
+            finished.owned = resource.owned.take();
+            finished.flags |= completion_flag::CONTENT;
+        }
         Opcode::OpenAt if result >= 0 => finished.opened = Some(result),
         Opcode::Close if result == -libc::ECANCELED && prepared.fd >= 0 => {
             finished.unclosed = Some(prepared.fd);

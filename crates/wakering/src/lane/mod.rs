@@ -41,7 +41,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 use wakering_core::abi::{
-    ErrorKind, HandleId, OPCODES_MAX, OpDescriptor, Opcode, buffer_kind, statx,
+    ErrorKind, HandleId, OPCODES_MAX, OpDescriptor, Opcode, buffer_kind, op_flag, statx,
 };
 use wakering_core::block::BlockPool;
 use wakering_core::handle::HandleTable;
@@ -86,6 +86,10 @@ pub struct Lane {
     /// Of each opcode, whether the driver can do it.
     supports: [bool; OPCODES_MAX],
     alone: bool,
+    several_cpus: bool,
+    /// Whether the batch at hand is worth sharing with another thread.
+    batch_is_large: bool,
+    turn_about: bool,
     /// The driver was given something since its last turn, or has to be asked for other reasons.
     driver_has_news: bool,
     /// Whether finishing has started something: the close that waited for the last op of its handle.
@@ -132,6 +136,9 @@ impl Lane {
             keeping_alive: 0,
             supports,
             alone: false,
+            several_cpus: std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
+            batch_is_large: false,
+            turn_about: false,
             driver_has_news: false,
             started_late: false,
             probe: None,
@@ -192,6 +199,7 @@ impl Lane {
         // queue for an answer that decides nothing there.
         let ring = self.engine.is_ring();
         self.driver_has_news = descriptors == 0;
+        self.batch_is_large = self.several_cpus && descriptors >= policy::SHARED_BATCH_MIN;
         self.alone = ring && descriptors == 1 && self.engine.driver().in_flight() == 0;
     }
 
@@ -275,11 +283,22 @@ impl Lane {
                 _ => policy::choose(situation, true),
             };
         }
+        if lane == policy::Lane::Loop && d.flags & op_flag::CONTENT != 0 && self.shares_batch() {
+            lane = policy::Lane::Pool;
+        }
         if prospect.hot {
             self.promote(d.handle);
         }
         self.go_away(token, opcode, prospect);
         self.hand_over(token, lane)
+    }
+
+    /// Whether a thread of the pool is to take this one: every other one of a large batch.
+    fn shares_batch(&mut self) -> bool {
+        self.batch_is_large && {
+            self.turn_about = !self.turn_about;
+            self.turn_about
+        }
     }
 
     /// Gives a file a place in the ring's table, for its next ops. Where there is none, its
