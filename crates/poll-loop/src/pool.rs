@@ -13,7 +13,12 @@
 //!   is free, and nobody's answer is held back to fill a batch: deliveries gather by themselves
 //!   while the loop is busy, because only the first into an empty inbox rings.
 //! - **P3** A thread that finds more in the queue wakes or starts the next one, so the loop's own
-//!   thread pays for one wake per publish at the most.
+//!   thread pays for one wake per publish at the most. There are as many at once as there are CPUs
+//!   beside the loop's; one more stands by, and comes when what is queued has waited for
+//!   [`STAND_BY`]: calls that do not block are done by few threads without contention, and calls
+//!   that do block hold nothing up.
+//! - **P6** A thread that finds the queue empty looks again for [`LOOK`] before it sleeps, where
+//!   there is a second CPU: waking a sleeper costs more than most calls.
 //! - **P4** A pool belongs to one home, and only that home's thread calls it.
 //! - **P5** After a thread is past [`BlockingPool::shutdown`]'s deadline it is left behind on
 //!   purpose: its `Arc<Home>` keeps the slot that it will write to.
@@ -24,7 +29,7 @@ mod worker;
 use crate::mounts::Mounts;
 use crate::syscalls::Stop;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wakering_core::abi::{ErrorKind, Opcode};
@@ -32,6 +37,13 @@ use wakering_core::inbox::Pushed;
 use wakering_core::slot::{Cancel, Completed, Outcome};
 use wakering_core::{Error, Home, Token};
 use worker::Worker;
+
+/// How long queued ops wait for a thread beyond the usual ones.
+const STAND_BY: Duration = Duration::from_micros(300);
+/// Ops that the usual threads carry out in that time, unless they wait for a disk.
+const PROGRESS: u64 = 4;
+/// How long a thread without work looks for some before it sleeps.
+const LOOK: Duration = Duration::from_micros(30);
 
 /// Bounds of a pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +86,13 @@ struct Shared {
     queue_max: usize,
     state: Mutex<State>,
     work: Condvar,
+    stand_by: Condvar,
     gone: Condvar,
+    /// Ops in the queue, for those that look without the lock.
+    queued: AtomicUsize,
+    /// Threads that are called at once; the others stand by.
+    prompt_max: usize,
+    several_cpus: bool,
     /// One for each thread, beside the state so that the thread reads it without the lock.
     stops: Box<[Stop]>,
     carried_out: AtomicU64,
@@ -91,6 +109,12 @@ struct State {
     waking: usize,
     /// Threads started and not running yet.
     starting: usize,
+    /// Threads that carry out an op.
+    running: usize,
+    /// Threads that look for work without the lock.
+    looking: usize,
+    /// A thread waits for [`STAND_BY`] to be over.
+    standing_by: bool,
     refusing: bool,
 }
 
@@ -111,6 +135,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells those that look without the lock. Relaxed: they look again under it.
+    fn count_queued(&self, state: &State) {
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
+    }
+
     /// Drops the tokens of ops that were withdrawn.
     fn purge(&self, state: &mut State) {
         let before = state.queue.len();
@@ -119,6 +148,7 @@ impl Shared {
             let slot = slab.slot(token);
             slot.current(token.index()) == Some(token) && !slot.is_ready(token)
         });
+        self.count_queued(state);
         let gone = (before - state.queue.len()) as u64;
         // Relaxed: a count, read by the thread that purges.
         self.withdrawn.fetch_add(gone, Ordering::Relaxed);
@@ -136,6 +166,9 @@ impl BlockingPool {
             idle: 0,
             waking: 0,
             starting: 0,
+            running: 0,
+            looking: 0,
+            standing_by: false,
             refusing: false,
         };
         Self {
@@ -146,7 +179,11 @@ impl BlockingPool {
                 queue_max,
                 state: Mutex::new(state),
                 work: Condvar::new(),
+                stand_by: Condvar::new(),
                 gone: Condvar::new(),
+                queued: AtomicUsize::new(0),
+                prompt_max: cpus().saturating_sub(1).max(1),
+                several_cpus: cpus() > 1,
                 stops: (0..threads_max).map(|_| Stop::new()).collect(),
                 carried_out: AtomicU64::new(0),
                 withdrawn: AtomicU64::new(0),
@@ -175,6 +212,7 @@ impl BlockingPool {
         }
         let room = (self.shared.queue_max - state.queue.len()).min(tokens.len());
         state.queue.extend(tokens.drain(..room));
+        self.shared.count_queued(&state);
         match worker::call_one(&self.shared, &mut state) {
             Err(error) if state.alive() == 0 => {
                 let outcome = Outcome { result: error.to_result(), flags: 0 };
@@ -206,6 +244,7 @@ impl BlockingPool {
                 self.shared.withdrawn.fetch_add(1, Ordering::Relaxed);
             }
         }
+        self.shared.count_queued(state);
         ring
     }
 
@@ -236,6 +275,7 @@ impl BlockingPool {
             .end_queued(&mut state, |slot, token| slot.request_cancel(token) == Cancel::Withdrawn);
         self.ring_if(withdrawn);
         self.shared.work.notify_all();
+        self.shared.stand_by.notify_all();
         for (place, worker) in state.workers.iter_mut().enumerate() {
             if worker.running.is_some() {
                 self.shared.stops[place].ask();
@@ -295,8 +335,14 @@ impl Drop for BlockingPool {
         let mut state = self.shared.lock();
         state.refusing = true;
         state.queue.clear();
+        self.shared.count_queued(&state);
         self.shared.work.notify_all();
+        self.shared.stand_by.notify_all();
     }
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Whether a signal may end the op's system calls: only where an interrupted call had no effect, or

@@ -1,10 +1,11 @@
 //! One thread of the pool.
 
-use super::{Shared, State, is_interruptible, signal};
+use super::{LOOK, PROGRESS, STAND_BY, Shared, State, is_interruptible, signal};
 use crate::syscalls;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use wakering_core::abi::Opcode;
 use wakering_core::slot::Publish;
 use wakering_core::{Error, Token};
@@ -35,10 +36,11 @@ impl Worker {
     }
 }
 
-/// Sees to it that somebody comes for the queue: nobody if one is on the way already, else a thread
-/// that waits, else a new one.
+/// Sees to it that somebody comes for the queue: nobody if one is on the way already, or looks, or
+/// stands by; else a thread that waits, else a new one.
 pub(super) fn call_one(shared: &Arc<Shared>, state: &mut State) -> Result<(), Error> {
-    if state.queue.is_empty() || state.waking + state.starting > 0 {
+    let coming = state.waking + state.starting + state.looking;
+    if state.queue.is_empty() || coming > 0 || state.standing_by {
         return Ok(());
     }
     if state.idle > 0 {
@@ -73,16 +75,38 @@ fn run(shared: &Arc<Shared>, place: usize) {
     state.starting -= 1;
     state.workers[place].thread = Some(signal::this_thread());
     loop {
-        match state.queue.pop_front() {
-            Some(token) => state = carry_out(shared, place, state, token),
-            None if state.refusing => break,
-            None => match wait(shared, state) {
+        if state.queue.is_empty() {
+            if state.refusing {
+                break;
+            }
+            state = look(shared, state);
+            if state.refusing {
+                // Said while this thread looked, and to those that wait.
+                continue;
+            }
+        }
+        let enough = state.running >= shared.prompt_max && !state.refusing;
+        if state.queue.is_empty() || (enough && state.standing_by) {
+            match wait(shared, state) {
                 Waited::ForWork(back) => state = back,
                 Waited::LongEnough(back) => {
                     state = back;
                     break;
                 }
-            },
+            }
+            continue;
+        }
+        if enough {
+            state = stand_by(shared, state);
+        }
+        while let Some(token) = state.queue.pop_front() {
+            shared.count_queued(&state);
+            let began = Instant::now();
+            state = carry_out(shared, place, state, token);
+            // Others are enough, and this call did not block: the rest is theirs.
+            if state.running >= shared.prompt_max && began.elapsed() < STAND_BY {
+                break;
+            }
         }
     }
     let worker = &mut state.workers[place];
@@ -92,6 +116,42 @@ fn run(shared: &Arc<Shared>, place: usize) {
     let _ = call_one(shared, &mut state);
     drop(state);
     shared.gone.notify_all();
+}
+
+/// Where enough threads are at work, one more sees to it that they get on: it comes when they may all
+/// be waiting for a disk, and goes when there is nothing left to see to (P3).
+fn stand_by<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    state.standing_by = true;
+    loop {
+        // Relaxed: a count.
+        let before = shared.carried_out.load(Ordering::Relaxed);
+        let waited = shared.stand_by.wait_timeout(state, STAND_BY);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let done = shared.carried_out.load(Ordering::Relaxed) - before;
+        let idle = state.queue.is_empty() && state.running + state.looking == 0;
+        let needed = !state.queue.is_empty() && done < PROGRESS;
+        if idle || needed || state.refusing {
+            break;
+        }
+    }
+    state.standing_by = false;
+    state
+}
+
+/// Looks for work without the lock before it goes to sleep (P6).
+fn look<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    if shared.several_cpus && state.queue.is_empty() && state.looking == 0 && !state.refusing {
+        state.looking += 1;
+        drop(state);
+        let began = Instant::now();
+        // Relaxed: what is there is taken under the lock.
+        while shared.queued.load(Ordering::Relaxed) == 0 && began.elapsed() < LOOK {
+            std::hint::spin_loop();
+        }
+        state = shared.lock();
+        state.looking -= 1;
+    }
+    state
 }
 
 enum Waited<'a> {
@@ -128,6 +188,7 @@ fn carry_out<'a>(
     let opcode = unsafe { slot.with_resource(|resource| resource.prepared.opcode) };
     shared.stops[place].reset();
     state.workers[place].running = Some((token, opcode));
+    state.running += 1;
     // A thread that cannot be started is no reason not to do this op (P3).
     let _ = call_one(shared, &mut state);
     drop(state);
@@ -143,6 +204,7 @@ fn carry_out<'a>(
     // Relaxed: a count.
     shared.carried_out.fetch_add(1, Ordering::Relaxed);
     let mut state = shared.lock();
+    state.running -= 1;
     let worker = &mut state.workers[place];
     worker.running = None;
     worker.nagging = None;
