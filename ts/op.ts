@@ -109,9 +109,9 @@ export class Op<T> implements PromiseLike<T>, AsyncDisposable {
       if (this.#state === 'fulfilled') {
         this.#promise = Promise.resolve(this.#answer as T);
       } else {
-        const { promise, resolve, reject } = Promise.withResolvers<T>();
-        this.#promise = promise;
-        this.#resolvers = { resolve, reject };
+        const resolvers = Promise.withResolvers<T>();
+        this.#promise = resolvers.promise;
+        this.#resolvers = resolvers;
       }
     }
     return this.#promise;
