@@ -1,5 +1,7 @@
 //! Large pages for memory of JavaScript that is about to be filled.
 
+#![cfg_attr(test, allow(dead_code, reason = "what is exported to JavaScript has no other caller"))]
+
 use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 

@@ -11,8 +11,8 @@ use wakering_core::abi::{
     POSITION_CURRENT, Segment, buffer_kind, op_flag,
 };
 use wakering_core::block::BlockPool;
-use wakering_core::policy::FIXED_FILE_TRANSFERS;
 use wakering_core::handle::{FileKind, HandleTable};
+use wakering_core::policy::FIXED_FILE_TRANSFERS;
 use wakering_core::resource::{NOT_FIXED, NOT_REGISTERED, PathRole, Prepared, Resource};
 
 /// What preparing needs of the lane.
