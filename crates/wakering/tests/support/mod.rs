@@ -272,7 +272,7 @@ impl Port {
         self.arena.clear();
         let content = std::mem::take(&mut self.content);
         let mut records = Records { content, ..Records::default() };
-        let done = self.lane.turn(self.records_max, &mut records).unwrap();
+        let done = self.lane.turn_after_batch(self.records_max, &mut records).unwrap();
         assert_eq!(done, records.list.len(), "turn says how many records there were");
         assert!(done <= self.records_max);
         self.content = records.content;
