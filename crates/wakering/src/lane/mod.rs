@@ -270,6 +270,9 @@ impl Lane {
             buffer_may_travel: d.buffer_kind == buffer_kind::OWNED,
         };
         let mut lane = policy::choose(situation, false);
+        if opcode == Opcode::OpenAt && d.flags & op_flag::CONTENT != 0 && self.shares_batch() {
+            lane = policy::Lane::Pool;
+        }
         if lane == policy::Lane::Cached {
             let attempt = self.attempt(token);
             if let Attempt::Answered(outcome) = attempt {
@@ -282,9 +285,6 @@ impl Lane {
                 Attempt::UnknownMount if situation.ring => policy::Lane::Pool,
                 _ => policy::choose(situation, true),
             };
-        }
-        if lane == policy::Lane::Loop && d.flags & op_flag::CONTENT != 0 && self.shares_batch() {
-            lane = policy::Lane::Pool;
         }
         if prospect.hot {
             self.promote(d.handle);
