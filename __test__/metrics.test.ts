@@ -27,7 +27,7 @@ test('a new runtime has done nothing', async (t) => {
   await using runtime = new Runtime();
   const report = runtime.metrics();
   t.deepEqual(report.completed, {});
-  const others = numbers(report).filter(([name]) => name !== 'enters');
+  const others = numbers({ ...report, thresholds: {} }).filter(([name]) => name !== 'enters');
   for (const [name, value] of others) t.is(value, 0, name);
 });
 
@@ -168,6 +168,72 @@ test('on a ring, large copies are counted for the worker loop', async (t) => {
   await file.write(Buffer.alloc(1 << 20), 0, 1 << 20, 0);
   await file.read(Buffer.alloc(1 << 20), 0, 1 << 20, 0);
   t.is(runtime.metrics().lanes.worker, 2);
+});
+
+test('the thresholds are there to be read, and a driver keeps to them', async (t) => {
+  await using runtime = new Runtime();
+  const { thresholds } = runtime.metrics();
+  const { cachedReadBytesMax, workerBytesMin, smallChunkBytes, largeChunkBytes } = thresholds;
+  t.true(smallChunkBytes < largeChunkBytes && cachedReadBytesMax < workerBytesMin);
+  t.true(thresholds.spinNsMax > 0);
+  if (!isUring(runtime)) return skip(t, 'the worker loop belongs to the uring driver');
+  const path = `${await makeFolder(t)}/file`;
+  await using file = await runtime.fs.open(path, 'w+');
+  await file.truncate(workerBytesMin);
+  const read = async (bytes: number): Promise<number> => {
+    await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return runtime.metrics().lanes.worker;
+  };
+  t.deepEqual([await read(workerBytesMin - 1), await read(workerBytesMin)], [0, 1]);
+});
+
+test('reads that leave the thread are counted by where their data is', async (t) => {
+  await using runtime = new Runtime();
+  if (!isUring(runtime)) return skip(t, 'only a ring registers memory');
+  const path = `${await makeFolder(t)}/file`;
+  await using file = await runtime.fs.open(path, 'w+');
+  const { largeChunkBytes } = runtime.metrics().thresholds;
+  await file.write(Buffer.alloc(100), 0, 100, 0);
+  const wrote = runtime.metrics().transfers;
+  t.is(wrote.registered + wrote.bounced, 1, 'which of them, the limit of locked memory decides');
+  await file.write(Buffer.alloc(largeChunkBytes + 1), 0, largeChunkBytes + 1, 0);
+  const after = runtime.metrics().transfers;
+  t.deepEqual(after, { ...wrote, owned: 1 }, "what is larger than a chunk is the addon's");
+  await using other = new Runtime({ registerBuffers: false });
+  await using same = await other.fs.open(path, 'r+');
+  await same.write(Buffer.alloc(100), 0, 100, 0);
+  t.deepEqual(other.metrics().transfers, { registered: 0, bounced: 1, owned: 0 });
+});
+
+test('a file that is read often gets a place in the ring', async (t) => {
+  await using runtime = new Runtime();
+  if (!isUring(runtime)) return skip(t, 'there is no ring');
+  await using file = await runtime.fs.open('package.json');
+  const { fixedFileTransfers } = runtime.metrics().thresholds;
+  const buffer = Buffer.alloc(10);
+  const read = (): Promise<unknown> => file.read(buffer, 0, 10, 0);
+  await Promise.all(Array.from({ length: fixedFileTransfers - 1 }, read));
+  t.is(runtime.metrics().fixedFiles, 0);
+  await Promise.all([read(), read()]);
+  t.is(runtime.metrics().fixedFiles, 1);
+});
+
+test('attempts are counted by the name of what was attempted', async (t) => {
+  await using runtime = new Runtime();
+  await runtime.fs.stat('package.json');
+  await runtime.fs.stat('package.json');
+  const { cached, cachedMisses } = runtime.metrics();
+  const [hits, misses] = [cached.hits['Statx'] ?? 0, cached.misses['Statx'] ?? 0];
+  t.is(hits + misses, 2);
+  t.is(misses, cachedMisses);
+});
+
+test('small files that come whole are counted', async (t) => {
+  await using runtime = new Runtime();
+  for (let round = 0; round < 3; round += 1) await runtime.fs.readFile('package.json');
+  const { contents, completed } = runtime.metrics();
+  t.is(contents, 3);
+  t.is(completed['OpenAt'], 3);
 });
 
 test('capabilities say which driver, why, and of each feature yes or why not', async (t) => {

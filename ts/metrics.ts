@@ -1,6 +1,7 @@
 /** What a runtime has done and is doing, and what its kernel offers: plain objects. */
 
 import { release } from 'node:os';
+import { LARGE_BYTES, SMALL_BYTES } from './buffer.ts';
 import { Opcode } from './generated/abi.ts';
 import type { NativeFeature } from './native.ts';
 import type { Port } from './port.ts';
@@ -25,6 +26,22 @@ export interface Capabilities {
   readonly features: Readonly<Record<string, Feature>>;
 }
 
+/** Which numbers decide how an operation is carried out. */
+export interface Thresholds {
+  /** Bytes from which on a read or write of the addon's own memory goes to the worker loop. */
+  readonly workerBytesMin: number;
+  /** Bytes up to which a read is tried on this thread first, where that pays. */
+  readonly cachedReadBytesMax: number;
+  /** Reads and writes of a file after which it gets a place in the ring's table. */
+  readonly fixedFileTransfers: number;
+  /** Nanoseconds of the longest look for what SQPOLL's thread answers. */
+  readonly spinNsMax: number;
+  /** Bytes of a small chunk: what a program's own buffer of at most so many bytes is copied by. */
+  readonly smallChunkBytes: number;
+  /** Bytes of a large chunk, and of the largest lease. What is larger is memory of the addon. */
+  readonly largeChunkBytes: number;
+}
+
 /** Counters since the runtime was made. */
 export interface Metrics {
   /** Operations that have a slot. */
@@ -46,6 +63,35 @@ export interface Metrics {
   };
   /** Attempts to answer from the caches that had to go another way. */
   readonly cachedMisses: number;
+  /** The same attempts by the operation's name: those that answered, and those that did not. */
+  readonly cached: {
+    readonly hits: Readonly<Record<string, number>>;
+    readonly misses: Readonly<Record<string, number>>;
+  };
+  /** Small files that came whole with their open, in one operation each. */
+  readonly contents: number;
+  /** Files that were read or written so often that they got a place in the ring's table. */
+  readonly fixedFiles: number;
+  /**
+   * Reads and writes that were not answered on this thread, by where their data was: in memory that
+   * the kernel holds, in memory that it does not (copied once more), in the addon's own.
+   */
+  readonly transfers: {
+    readonly registered: number;
+    readonly bounced: number;
+    readonly owned: number;
+  };
+  /**
+   * Over SQPOLL: times that this thread looked for completions before it went back to the event loop
+   * and saw one come, times that it looked in vain, and times that the kernel's thread was woken.
+   */
+  readonly sqpoll: {
+    readonly spinsHit: number;
+    readonly spinsMissed: number;
+    readonly wakeups: number;
+  };
+  /** The numbers that those choices depend on; DESIGN.md has the measurements. They do not change. */
+  readonly thresholds: Thresholds;
   /** Batches handed over. */
   readonly flushes: number;
   /** System calls of the driver to publish or wait. */
@@ -79,20 +125,28 @@ const OPCODE_NAMES = Object.entries(Opcode);
 /** The counters of a port. */
 export function metricsOf(port: Port): Metrics {
   const native = port.metrics();
-  const completed: Record<string, number> = {};
-  for (const [name, number] of OPCODE_NAMES) {
-    const count = native.completed[number] ?? 0;
-    if (count > 0) completed[name] = count;
-  }
+  const cached = { hits: byName(native.cachedHits), misses: byName(native.cachedMisses) };
+  const [registered = 0, bounced = 0, owned = 0] = native.transfers;
+  const [spinsHit = 0, spinsMissed = 0, wakeups = 0] = native.sqpoll;
   const [inline = 0, loop = 0, worker = 0, pool = 0] = native.byLane;
   return {
     inFlight: port.inFlight,
     queued: port.queued,
     waitedForSlot: port.counters.waitedForSlot,
     openFiles: native.openHandles,
-    completed,
+    completed: byName(native.completed),
     lanes: { inline, loop, worker, pool },
-    cachedMisses: native.cachedMisses,
+    cachedMisses: native.cachedMisses.reduce((sum, count) => sum + count, 0),
+    cached,
+    contents: native.contents,
+    fixedFiles: native.fixedFiles,
+    transfers: { registered, bounced, owned },
+    sqpoll: { spinsHit, spinsMissed, wakeups },
+    thresholds: {
+      ...native.thresholds,
+      smallChunkBytes: SMALL_BYTES,
+      largeChunkBytes: LARGE_BYTES,
+    },
     flushes: port.counters.flushes,
     enters: native.enters,
     waits: port.counters.wakes,
@@ -108,6 +162,16 @@ export function metricsOf(port: Port): Metrics {
     orphansClosed: native.orphansClosed,
     malformed: native.malformed,
   };
+}
+
+/** Counts by the name of their opcode; names with none are left out. */
+function byName(counts: readonly number[]): Record<string, number> {
+  const named: Record<string, number> = {};
+  for (const [name, number] of OPCODE_NAMES) {
+    const count = counts[number] ?? 0;
+    if (count > 0) named[name] = count;
+  }
+  return named;
 }
 
 /** The capabilities of a port. */

@@ -31,6 +31,14 @@ export interface NativeCapabilities {
   features: NativeFeature[];
 }
 
+/** The numbers that the addon's choices depend on. */
+export interface NativeThresholds {
+  workerBytesMin: number;
+  cachedReadBytesMax: number;
+  fixedFileTransfers: number;
+  spinNsMax: number;
+}
+
 /** The addon's counters. */
 export interface NativeMetrics {
   inFlight: number;
@@ -38,7 +46,13 @@ export interface NativeMetrics {
   enters: number;
   completed: number[];
   byLane: number[];
-  cachedMisses: number;
+  cachedHits: number[];
+  cachedMisses: number[];
+  contents: number;
+  fixedFiles: number;
+  transfers: number[];
+  sqpoll: number[];
+  thresholds: NativeThresholds;
   malformed: number;
   bytesRead: number;
   bytesWritten: number;

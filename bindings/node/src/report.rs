@@ -1,7 +1,7 @@
 //! What a port tells about itself, as plain objects.
 
 use napi_derive::napi;
-use wakering::Lane;
+use wakering::{Lane, Transfers};
 use wakering_core::policy;
 
 /// One feature of io_uring.
@@ -42,8 +42,20 @@ pub struct MetricsObject {
     pub completed: Vec<f64>,
     /// Ops answered on the calling thread, by the loop, by the worker loop, by the pool.
     pub by_lane: Vec<f64>,
-    /// Cached attempts that had to go another way.
-    pub cached_misses: f64,
+    /// Cached attempts that answered, by opcode.
+    pub cached_hits: Vec<f64>,
+    /// Cached attempts that had to go another way, by opcode.
+    pub cached_misses: Vec<f64>,
+    /// Small files that came whole with their open.
+    pub contents: f64,
+    /// Files that got a place in the ring's table.
+    pub fixed_files: f64,
+    /// Reads and writes that left the thread: in registered, bounced and the runtime's own memory.
+    pub transfers: Vec<f64>,
+    /// Looks for what the SQ thread answers that saw it come; in vain; times that it was woken.
+    pub sqpoll: Vec<f64>,
+    /// What the lane goes by.
+    pub thresholds: ThresholdsObject,
     /// Descriptors that named no free slot.
     pub malformed: f64,
     /// Bytes that reads brought.
@@ -64,6 +76,34 @@ pub struct MetricsObject {
     pub orphans_closed: f64,
 }
 
+/// The numbers that a lane's choices depend on.
+#[napi(object)]
+#[derive(Debug)]
+pub struct ThresholdsObject {
+    /// Bytes from which on a transfer goes to the worker loop.
+    pub worker_bytes_min: u32,
+    /// Bytes up to which a read is tried on the calling thread.
+    pub cached_read_bytes_max: u32,
+    /// Transfers after which a file gets a place in the ring's table.
+    pub fixed_file_transfers: u32,
+    /// Nanoseconds of the longest look for what an SQ thread answers.
+    pub spin_ns_max: f64,
+}
+
+const fn thresholds() -> ThresholdsObject {
+    ThresholdsObject {
+        worker_bytes_min: policy::WORKER_BYTES_MIN,
+        cached_read_bytes_max: policy::CACHED_READ_BYTES_MAX,
+        fixed_file_transfers: policy::FIXED_FILE_TRANSFERS,
+        spin_ns_max: policy::SPIN_NS_MAX as f64,
+    }
+}
+
+/// Counters as JavaScript has them.
+fn numbers(counters: &[u64]) -> Vec<f64> {
+    counters.iter().map(|&count| count as f64).collect()
+}
+
 pub(crate) fn capabilities(lane: &Lane) -> CapabilitiesObject {
     let found = lane.capabilities();
     let features = found.features.into_iter().map(|feature| FeatureObject {
@@ -80,15 +120,23 @@ pub(crate) fn capabilities(lane: &Lane) -> CapabilitiesObject {
 
 pub(crate) fn metrics(lane: &mut Lane) -> MetricsObject {
     let enters = lane.enters() as f64;
+    let ring = lane.ring_counters().unwrap_or_default();
     let counters = lane.metrics();
+    let Transfers { registered, bounced, owned } = counters.transfers;
     debug_assert_eq!(counters.by_lane.len(), policy::Lane::COUNT);
     MetricsObject {
         in_flight: lane.in_flight() as f64,
         open_handles: lane.open_handles() as f64,
         enters,
-        completed: counters.completed.iter().map(|&count| count as f64).collect(),
-        by_lane: counters.by_lane.iter().map(|&count| count as f64).collect(),
-        cached_misses: counters.cached_misses as f64,
+        completed: numbers(&counters.completed),
+        by_lane: numbers(&counters.by_lane),
+        cached_hits: numbers(&counters.cached_hits),
+        cached_misses: numbers(&counters.cached_misses),
+        contents: counters.contents as f64,
+        fixed_files: counters.fixed_files as f64,
+        transfers: numbers(&[registered, bounced, owned]),
+        sqpoll: numbers(&[ring.spins_hit, ring.spins_missed, ring.wakeups]),
+        thresholds: thresholds(),
         malformed: counters.malformed as f64,
         bytes_read: counters.bytes_read as f64,
         bytes_written: counters.bytes_written as f64,

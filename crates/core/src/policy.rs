@@ -25,6 +25,10 @@ pub const FIXED_FILE_TRANSFERS: u32 = 256;
 /// In a batch of at least so many ops, a thread of the pool reads every other small file.
 pub const SHARED_BATCH_MIN: usize = 8;
 
+/// Over an SQ thread: the longest look at the completions before the thread goes back to its event
+/// loop, in nanoseconds. About what waking it costs, so that a look in vain at most doubles the wait.
+pub const SPIN_NS_MAX: u64 = 32_000;
+
 /// Where an op is carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sqpoll::Sqpoll;
+use wakering_core::policy::SPIN_NS_MAX;
 
 /// Where the ring lives, which decides how completions reach it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,9 @@ pub struct UringConfig {
     pub completions: u32,
     /// A kernel thread that takes submissions without being called.
     pub sqpoll: Option<Sqpoll>,
+    /// Over an SQ thread: the longest look at the completions before going to sleep, in nanoseconds.
+    /// Zero: none.
+    pub spin_ns_max: u64,
     /// The most kernel worker threads for files, and for what may block for ever (pipes, sockets);
     /// zero leaves the kernel's own bound.
     pub io_wq_workers_max: Option<[u32; 2]>,
@@ -43,6 +47,7 @@ impl UringConfig {
             entries: slots_max.clamp(8, 256),
             completions: slots_max.saturating_mul(2).clamp(16, 1 << 16),
             sqpoll: None,
+            spin_ns_max: SPIN_NS_MAX,
             io_wq_workers_max: None,
             buffers_max: 64,
             files_max: 1024,

@@ -58,6 +58,12 @@ pub struct Counters {
     pub waits: u64,
     /// Times that it woke the SQ thread.
     pub wakeups: u64,
+    /// Times that it looked for what the SQ thread answers and saw it come.
+    pub spins_hit: u64,
+    /// Times that it looked in vain.
+    pub spins_missed: u64,
+    /// Nanoseconds that it looked in vain.
+    pub spun_in_vain_ns: u64,
     /// Times that the completion queue was found overflown.
     pub overflows: u64,
     /// Completions for ops that were not in flight.
@@ -161,7 +167,7 @@ impl UringDriver {
             given_up,
             personality: config.personality,
             waiting: Cell::new(waiting),
-            spin: Spin::new(),
+            spin: Spin::new(config.spin_ns_max),
             inbox_first: false,
             refusing: false,
             rang: false,
@@ -221,6 +227,9 @@ impl UringDriver {
             enters: self.ring.enters + self.ppolls,
             waits: self.waits,
             wakeups: self.ring.wakeups,
+            spins_hit: self.spin.hits,
+            spins_missed: self.spin.misses,
+            spun_in_vain_ns: self.spin.vain_ns,
             overflows: self.ring.overflows,
             stale: self.tally.stale,
             cancels: self.tally.cancels,

@@ -87,8 +87,8 @@ impl Drop for Membership {
     }
 }
 
-const SPIN_MAX_NS: u64 = 32_000;
-const SPIN_MIN_NS: u64 = 2_000;
+/// Looks that would be shorter are not worth the clock that bounds them.
+const SPIN_NS_MIN: u64 = 2_000;
 const TRY_AGAIN_AFTER: u32 = 64;
 
 /// How long to look at the completion queue before going to sleep. A sleeper is woken in tens of
@@ -97,42 +97,55 @@ const TRY_AGAIN_AFTER: u32 = 64;
 /// [`TRY_AGAIN_AFTER`]th turn looks at all.
 #[derive(Debug)]
 pub(crate) struct Spin {
+    max_ns: u64,
     budget_ns: u64,
     skipped: u32,
-    alone: bool,
+    /// Looks that a completion came in.
+    pub(crate) hits: u64,
+    /// Looks in vain.
+    pub(crate) misses: u64,
+    /// What those took.
+    pub(crate) vain_ns: u64,
 }
 
 impl Spin {
-    pub(crate) fn new() -> Self {
+    /// Looks of at most `max_ns`; none at all for zero, or where there is one CPU only: the SQ
+    /// thread could not run meanwhile.
+    pub(crate) fn new(max_ns: u64) -> Self {
         let alone = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2);
-        Self { budget_ns: SPIN_MAX_NS, skipped: 0, alone }
+        let max_ns = if alone { 0 } else { max_ns };
+        Self { max_ns, budget_ns: max_ns, skipped: 0, hits: 0, misses: 0, vain_ns: 0 }
     }
 
     /// Looks until `come` says yes or the budget is spent. Whether it came.
     pub(crate) fn until(&mut self, mut come: impl FnMut() -> bool) -> bool {
-        if self.alone {
+        if self.max_ns == 0 {
             return false;
         }
-        if self.budget_ns < SPIN_MIN_NS {
+        if self.budget_ns < SPIN_NS_MIN {
             self.skipped += 1;
             if self.skipped < TRY_AGAIN_AFTER {
                 return false;
             }
             self.skipped = 0;
-            self.budget_ns = SPIN_MIN_NS;
+            self.budget_ns = SPIN_NS_MIN;
         }
         let start = Instant::now();
         let budget = Duration::from_nanos(self.budget_ns);
         loop {
             for _ in 0..16 {
                 if come() {
-                    self.budget_ns = (self.budget_ns * 2).min(SPIN_MAX_NS);
+                    self.budget_ns = (self.budget_ns * 2).min(self.max_ns);
+                    self.hits += 1;
                     return true;
                 }
                 std::hint::spin_loop();
             }
-            if start.elapsed() >= budget {
+            let elapsed = start.elapsed();
+            if elapsed >= budget {
+                self.vain_ns += elapsed.as_nanos() as u64;
                 self.budget_ns /= 2;
+                self.misses += 1;
                 return false;
             }
         }
@@ -142,13 +155,15 @@ impl Spin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wakering_core::policy::SPIN_NS_MAX;
 
     #[test]
     fn spinning_in_vain_stops_and_is_tried_again_later() {
-        let mut spin = Spin { budget_ns: SPIN_MAX_NS, skipped: 0, alone: false };
+        let mut spin = counted(SPIN_NS_MAX);
         for _ in 0..8 {
             assert!(!spin.until(|| false));
         }
+        assert_eq!((spin.hits, spin.misses), (0, 5), "32, 16, 8, 4 and 2 us, then none");
         let mut looks = 0;
         for _ in 1..TRY_AGAIN_AFTER - 8 {
             spin.until(|| {
@@ -160,7 +175,29 @@ mod tests {
         for _ in 0..16 {
             spin.until(|| true);
         }
-        assert_eq!(spin.budget_ns, SPIN_MAX_NS);
+        assert_eq!(spin.budget_ns, SPIN_NS_MAX);
+    }
+
+    /// As on a machine of several CPUs.
+    fn counted(max_ns: u64) -> Spin {
+        Spin { max_ns, budget_ns: max_ns, skipped: 0, hits: 0, misses: 0, vain_ns: 0 }
+    }
+
+    #[test]
+    fn a_thousand_turns_in_vain_cost_a_handful_of_looks() {
+        let mut spin = counted(SPIN_NS_MAX);
+        for _ in 0..1000 {
+            assert!(!spin.until(|| false));
+        }
+        // Five until it stops, then the shortest one each 64 turns.
+        assert_eq!((spin.hits, spin.misses), (0, 5 + 995 / u64::from(TRY_AGAIN_AFTER)));
+    }
+
+    #[test]
+    fn a_ring_that_is_not_to_spin_does_not_look_once() {
+        let mut spin = counted(0);
+        assert!(!spin.until(|| unreachable!("it must not look")));
+        assert_eq!((spin.hits, spin.misses), (0, 0));
     }
 
     #[test]

@@ -15,4 +15,4 @@ pub mod worker;
 pub use config::{Config, DriverChoice, SqpollConfig};
 pub use engine::{Capabilities, FeatureReport};
 pub use lane::{Lane, Shutdown};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Transfers};

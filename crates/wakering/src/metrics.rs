@@ -16,8 +16,12 @@ pub struct Metrics {
     pub fixed_files: u64,
     /// Small files that came whole with their open.
     pub contents: u64,
-    /// Cached attempts that had to go another way.
-    pub cached_misses: u64,
+    /// Cached attempts that answered, by opcode.
+    pub cached_hits: [u64; OPCODES_MAX],
+    /// Cached attempts that had to go another way, by opcode.
+    pub cached_misses: [u64; OPCODES_MAX],
+    /// Reads and writes that others carried out, by where their data was.
+    pub transfers: Transfers,
     /// Descriptors that named no free slot.
     pub malformed: u64,
     /// Bytes that reads brought.
@@ -38,6 +42,31 @@ pub struct Metrics {
     pub orphans_closed: u64,
 }
 
+/// Where the data of reads and writes was that a driver, the worker loop or the pool carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Transfers {
+    /// In lent memory that the kernel holds: moved once.
+    pub registered: u64,
+    /// In lent memory that only the lane's thread touches: copied once more.
+    pub bounced: u64,
+    /// In memory of the runtime's own, which is handed over.
+    pub owned: u64,
+}
+
+impl Transfers {
+    /// Counts an op that leaves the lane's thread, if it moves data at all.
+    pub(crate) fn count(&mut self, opcode: Opcode, registered: bool, owned: bool) {
+        match opcode {
+            Opcode::Read | Opcode::Write | Opcode::Readv | Opcode::Writev if registered => {
+                self.registered += 1;
+            }
+            Opcode::Read | Opcode::Write if owned => self.owned += 1,
+            Opcode::Read | Opcode::Write | Opcode::Readv | Opcode::Writev => self.bounced += 1,
+            _ => {}
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -45,7 +74,9 @@ impl Default for Metrics {
             by_lane: [0; policy::Lane::COUNT],
             fixed_files: 0,
             contents: 0,
-            cached_misses: 0,
+            cached_hits: [0; OPCODES_MAX],
+            cached_misses: [0; OPCODES_MAX],
+            transfers: Transfers::default(),
             malformed: 0,
             bytes_read: 0,
             bytes_written: 0,

@@ -24,6 +24,7 @@ mod prepare;
 mod shutdown;
 mod side;
 mod spares;
+mod status;
 
 pub use finish::RecordSink;
 pub use shutdown::Shutdown;
@@ -276,10 +277,11 @@ impl Lane {
         if lane == policy::Lane::Cached {
             let attempt = self.attempt(token);
             if let Attempt::Answered(outcome) = attempt {
+                self.metrics.cached_hits[opcode as usize] += 1;
                 self.answer(token, outcome);
                 return Ok(());
             }
-            self.metrics.cached_misses += 1;
+            self.metrics.cached_misses[opcode as usize] += 1;
             lane = match attempt {
                 // Only pool threads look at mounts, so that the next attempt may succeed.
                 Attempt::UnknownMount if situation.ring => policy::Lane::Pool,
@@ -289,6 +291,8 @@ impl Lane {
         if prospect.hot {
             self.promote(d.handle);
         }
+        let owned = situation.buffer_may_travel;
+        self.metrics.transfers.count(opcode, prospect.registered, owned);
         self.go_away(token, opcode, prospect);
         self.hand_over(token, lane)
     }
@@ -461,37 +465,5 @@ impl Lane {
     /// Readable when a turn would get on.
     pub fn poll_fd(&mut self) -> RawFd {
         self.engine.driver().poll_fd()
-    }
-
-    /// Ops under way that keep the process alive.
-    pub fn keeping_alive(&self) -> u32 {
-        self.keeping_alive
-    }
-
-    /// Ops under way.
-    pub fn in_flight(&self) -> usize {
-        self.home.slab.in_use().count()
-    }
-
-    /// Files that are open.
-    pub fn open_handles(&self) -> usize {
-        self.handles.open_count()
-    }
-
-    /// The counters.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    /// System calls that the driver made to publish or wait.
-    pub fn enters(&mut self) -> u64 {
-        self.engine.driver().enters()
-    }
-
-    /// Which driver, why, and what it can do: looked for now, which takes about a millisecond.
-    pub fn capabilities(&self) -> Capabilities {
-        let mut found = self.capabilities.clone();
-        found.features.extend(self.engine.features());
-        found
     }
 }

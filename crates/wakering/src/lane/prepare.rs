@@ -28,11 +28,13 @@ pub(super) struct Preparation<'a> {
 }
 
 /// What the lane must know to choose where the op goes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Prospect {
     /// The buffer, where it lies in lent memory that is not registered: it has to bounce unless
     /// the op is done on this thread.
     pub(super) bounces: Option<Range>,
+    /// Whether it lies in lent memory that the kernel holds.
+    pub(super) registered: bool,
     /// Whether an attempt that cannot block has a chance.
     pub(super) may_be_cached: bool,
     /// Whether its file has become one that is worth a place in the ring's table.
@@ -62,13 +64,14 @@ impl Preparation<'_> {
             // A direct descriptor lives inside a chain and has no handle to name it by.
             return Err(ErrorKind::Unsupported.into());
         }
-        let mut prospect = Prospect { bounces: None, may_be_cached: false, hot: false };
+        let mut prospect = Prospect::default();
         match opcode {
             Opcode::Nop | Opcode::Timeout => {}
             Opcode::Close => {}
             Opcode::Read | Opcode::Write => {
                 prospect = self.file(d.handle, resource)?;
                 prospect.bounces = self.buffer(opcode, d, resource)?;
+                prospect.registered = resource.prepared.registered != NOT_REGISTERED;
             }
             Opcode::Readv | Opcode::Writev => {
                 self.file(d.handle, resource)?;
@@ -150,6 +153,7 @@ impl Preparation<'_> {
         }
         Ok(Prospect {
             bounces: None,
+            registered: false,
             may_be_cached: !entry.no_nowait && regular && in_order,
             hot: self.ring && entry.transfers == FIXED_FILE_TRANSFERS,
         })

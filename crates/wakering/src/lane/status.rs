@@ -1,0 +1,50 @@
+//! What a lane says of itself.
+
+#![forbid(unsafe_code)]
+
+use super::Lane;
+use crate::engine::{Capabilities, Engine};
+use crate::metrics::Metrics;
+use wakering_uring_loop::Counters;
+
+impl Lane {
+    /// Ops under way that keep the process alive.
+    pub fn keeping_alive(&self) -> u32 {
+        self.keeping_alive
+    }
+
+    /// Ops under way.
+    pub fn in_flight(&self) -> usize {
+        self.home.slab.in_use().count()
+    }
+
+    /// Files that are open.
+    pub fn open_handles(&self) -> usize {
+        self.handles.open_count()
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// System calls that the driver made to publish or wait.
+    pub fn enters(&mut self) -> u64 {
+        self.engine.driver().enters()
+    }
+
+    /// What the ring has done, where the driver is one.
+    pub fn ring_counters(&self) -> Option<Counters> {
+        match &self.engine {
+            Engine::Uring(ring) => Some(ring.counters()),
+            Engine::Poll(_) => None,
+        }
+    }
+
+    /// Which driver, why, and what it can do: looked for now, which takes about a millisecond.
+    pub fn capabilities(&self) -> Capabilities {
+        let mut found = self.capabilities.clone();
+        found.features.extend(self.engine.features());
+        found
+    }
+}
