@@ -9,6 +9,7 @@ import { wakeringKits } from './kits-wakering.ts';
 import type { Driver, WakeringKit } from './kits-wakering.ts';
 import { median, spreadOf } from './measure.ts';
 import type { Effort } from './measure.ts';
+import { ownership } from './ownership.ts';
 import type { Place } from './place.ts';
 import type { ExtraResult, Figure } from './results.ts';
 import { EXTRAS } from './rows.ts';
@@ -34,7 +35,11 @@ const KIB = 1024;
 
 /** Measures one of them. */
 export function measureExtra(name: ExtraName, context: ExtraContext): Promise<ExtraResult> {
-  return { delay, heap, growth }[name](context);
+  return { delay, heap, growth, ownership: owning }[name](context);
+}
+
+function owning({ driver, place, effort }: ExtraContext): Promise<ExtraResult> {
+  return ownership(driver, place, effort);
 }
 
 async function delay({ driver, place, effort }: ExtraContext): Promise<ExtraResult> {

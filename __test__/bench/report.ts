@@ -97,7 +97,7 @@ function extraSection({ title, row, method, figures }: ExtraResult): string[] {
   const lines = figures.map(({ subject, value, unit, spread }) => [
     row,
     subject,
-    `${value.toFixed(unit === 'ms' ? 2 : 0)} ${unit}`,
+    `${value.toFixed(unit === 'ms' || unit === 'us' ? 2 : 0)} ${unit}`,
     spread === undefined ? '' : percent(spread),
   ]);
   const columns = ['row', 'subject', 'value', 'spread'];

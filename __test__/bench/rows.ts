@@ -154,6 +154,7 @@ export const FAMILIES: readonly Family[] = [
 /** The rows that are measured in ways of their own; extras.ts has them. */
 export const EXTRAS = {
   delay: 'Delay of the event loop, while 128 readers keep the lane full',
+  ownership: 'A read by its size: copied, into leased memory, and memory handed over',
   heap: 'Bytes allocated on the JavaScript heap for each operation',
   growth: 'Memory that is left behind by many operations',
 } as const;
