@@ -36,6 +36,8 @@ export interface Thresholds {
   readonly fixedFileTransfers: number;
   /** Nanoseconds of the longest look for what SQPOLL's thread answers. */
   readonly spinNsMax: number;
+  /** In a batch of at least so many operations, the pool reads every other small file. */
+  readonly sharedBatchMin: number;
   /** Bytes of a small chunk: what a program's own buffer of at most so many bytes is copied by. */
   readonly smallChunkBytes: number;
   /** Bytes of a large chunk, and of the largest lease. What is larger is memory of the addon. */

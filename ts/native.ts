@@ -37,6 +37,7 @@ export interface NativeThresholds {
   cachedReadBytesMax: number;
   fixedFileTransfers: number;
   spinNsMax: number;
+  sharedBatchMin: number;
 }
 
 /** The addon's counters. */

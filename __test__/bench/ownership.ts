@@ -40,8 +40,8 @@ export async function ownership(
   }
   const method =
     `microseconds for each cached read, ${DEPTH} at a time: FileHandle.read into a Buffer of the ` +
-    'program, the same into a lease (of 64 KiB at the most), and ops.readOwned, which makes a Buffer ' +
-    "of the addon's memory";
+    'program, into a Buffer made for it, into a lease (of 64 KiB at the most), and ops.readOwned, which ' +
+    "makes a Buffer of the addon's memory";
   return { row: 'ownership', title: EXTRAS.ownership, method, figures, absent: [] };
 }
 
@@ -57,8 +57,14 @@ async function contendersFor(driver: Driver, place: Place, bytes: number): Promi
       await file.read(view, 0, length, position);
       return view;
     };
+  const fresh: Read = async (length, position) => {
+    const view = Buffer.allocUnsafeSlow(length);
+    await file.read(view, 0, length, position);
+    return view;
+  };
   const ways: [string, Read][] = [
     ['copied', into(buffers)],
+    ['copied into a fresh Buffer', fresh],
     ['handed over', (length, position) => runtime.ops.readOwned(own, length, position)],
   ];
   const { largeChunkBytes } = runtime.metrics().thresholds;

@@ -88,6 +88,8 @@ pub struct ThresholdsObject {
     pub fixed_file_transfers: u32,
     /// Nanoseconds of the longest look for what an SQ thread answers.
     pub spin_ns_max: f64,
+    /// Ops of a batch from which on a thread of the pool reads every other small file.
+    pub shared_batch_min: u32,
 }
 
 const fn thresholds() -> ThresholdsObject {
@@ -96,6 +98,7 @@ const fn thresholds() -> ThresholdsObject {
         cached_read_bytes_max: policy::CACHED_READ_BYTES_MAX,
         fixed_file_transfers: policy::FIXED_FILE_TRANSFERS,
         spin_ns_max: policy::SPIN_NS_MAX as f64,
+        shared_batch_min: policy::SHARED_BATCH_MIN as u32,
     }
 }
 

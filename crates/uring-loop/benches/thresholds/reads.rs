@@ -27,21 +27,21 @@ fn read_nowait(fd: RawFd, address: *mut u8, length: usize, offset: u64) -> isize
 
 /// (a) One read and nothing else: without the ring, or through it.
 pub fn lonely(folder: &Folder) {
-    const SIZES: [usize; 5] = [512, 4096, 16 << 10, 64 << 10, 256 << 10];
+    const SIZES: [usize; 6] = [512, 4096, 16 << 10, 32 << 10, 64 << 10, 256 << 10];
     let Some(mut ring) = Ring::inline() else { return };
     let (file, file_bytes) = folder.large();
     let fd = file.as_raw_fd();
-    let mut pages = Pages::new(SIZES[4]);
+    let mut pages = Pages::new(SIZES[5]);
     if read_nowait(fd, pages.at(0), PAGE, 0) != PAGE as isize {
         return println!("SKIP: this file system does not answer RWF_NOWAIT");
     }
     // SAFETY: the pages outlive the ring, and nobody else reaches them meanwhile.
-    let registered = unsafe { ring.driver.register_buffer(pages.at(0), SIZES[4]) };
+    let registered = unsafe { ring.driver.register_buffer(pages.at(0), SIZES[5]) };
     let Ok(registered) = registered else { return println!("SKIP: locked memory is short") };
     let fixed_file = ring.driver.register_file(fd).expect("a place for the file");
     let rows = SIZES.map(|size| {
         let mut places = Places::new(file_bytes, size);
-        let found = medians(3, 1, |way, times| {
+        let found = medians(4, 1, |way, times| {
             timed(|| {
                 for _ in 0..times {
                     let (address, offset) = (pages.at(0), places.next());
@@ -49,19 +49,28 @@ pub fn lonely(folder: &Folder) {
                         assert_eq!(read_nowait(fd, address, size, offset), size as isize);
                         continue;
                     }
-                    let plain = Prepared { registered, ..reading(fd, address, size, offset) };
-                    let fixed = Prepared { fixed_file, ..plain };
-                    ring.batch(1, |_| if way == 1 { plain } else { fixed });
+                    let ordinary = reading(fd, address, size, offset);
+                    let lent = Prepared { registered, ..ordinary };
+                    let fixed = Prepared { fixed_file, ..lent };
+                    ring.batch(1, |_| [ordinary, lent, fixed][way - 1]);
                 }
             })
         });
-        let [inline, plain, fixed] = [found[0][0], found[1][0], found[2][0]];
-        let ratio = format!("{:.2}", plain / inline);
-        vec![size_of_bytes(size), micros(inline), micros(plain), micros(fixed), ratio]
+        let mut row = vec![size_of_bytes(size)];
+        row.extend(found.iter().map(|&[ns]| micros(ns)));
+        row.push(format!("{:.2}", found[2][0] / found[0][0]));
+        row
     });
     print_table(
         "RWF_NOWAIT inline or the ring: one cached read, us",
-        &["bytes", "RWF_NOWAIT", "ring", "ring, file fixed", "ring / RWF_NOWAIT"],
+        &[
+            "bytes",
+            "RWF_NOWAIT",
+            "ring",
+            "ring, registered buffer",
+            "and fixed file",
+            "registered / RWF_NOWAIT",
+        ],
         &rows,
     );
 }
@@ -160,12 +169,17 @@ pub fn files(folder: &Folder) {
             }
         })
     });
-    rows.push(vec![
-        "a place, taken and given back".into(),
-        String::new(),
-        micros(pair[0][0]),
-        String::new(),
-    ]);
+    // The first place costs the table.
+    let table = medians(1, 1, |_, times| {
+        let rings = (0..times).filter_map(|_| Ring::inline());
+        let first = |mut ring: Ring| {
+            timed(|| assert_eq!(ring.driver.register_file(fd), Ok(0), "the first place"))[0]
+        };
+        [rings.map(first).sum()]
+    });
+    for (what, ns) in [("a place, taken and given back", pair), ("the table, once", table)] {
+        rows.push(vec![what.into(), String::new(), micros(ns[0][0]), String::new()]);
+    }
     print_table(
         "Fixed files: a cached read through the ring, us",
         &["read", "by descriptor", "by place", "saved"],
