@@ -1,6 +1,7 @@
 /** What a runtime says of itself is what it did. */
 
 import { constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import test from 'ava';
 import { Runtime } from 'wakering';
 import type { Metrics } from 'wakering';
@@ -216,6 +217,21 @@ test('a file that is read often gets a place in the ring', async (t) => {
   t.is(runtime.metrics().fixedFiles, 0);
   await Promise.all([read(), read()]);
   t.is(runtime.metrics().fixedFiles, 1);
+});
+
+test('over SQPOLL the looks for completions are counted, and without it there are none', async (t) => {
+  await using plain = new Runtime();
+  await plain.ops.nop();
+  t.deepEqual(plain.metrics().sqpoll, { spinsHit: 0, spinsMissed: 0, wakeups: 0 });
+  if (!isUring(plain)) return skip(t, 'there is no ring');
+  if (availableParallelism() < 2) return skip(t, 'with one CPU nobody looks');
+  await using runtime = new Runtime({ sqpoll: { idle: 100, share: false } });
+  let hits = 0;
+  for (let round = 0; round < rounds(10_000) && hits === 0; round += 1) {
+    await runtime.ops.nop();
+    hits = runtime.metrics().sqpoll.spinsHit;
+  }
+  t.true(hits > 0);
 });
 
 test('attempts are counted by the name of what was attempted', async (t) => {

@@ -178,3 +178,26 @@ fn what_completes_later_rings_the_bell() {
         assert_eq!(&buffer, b"now");
     }
 }
+
+#[test]
+fn looking_in_vain_stops_after_a_handful() {
+    let _alone = alone();
+    let Some(mut lane) = lane(Sqpoll { cpu: None, idle_ms: 10, share: None }) else { return };
+    let (reader, writer) = pipe();
+    let mut buffer = [0u8; 1];
+    let before = lane.driver.counters();
+    for _ in 0..200 {
+        // Its answer cannot come before somebody writes, so that each look is in vain.
+        let token = lane.start(transfer(Opcode::Read, reader.as_raw_fd(), &mut buffer, 0));
+        assert_eq!(lane.turn(Some(Duration::ZERO)), 0);
+        write_to(&writer, b"x");
+        assert_eq!(lane.turn(Some(Duration::from_secs(10))), 1);
+        lane.done.clear();
+        lane.take(token);
+    }
+    let after = lane.driver.counters();
+    let looks = after.spins_missed - before.spins_missed;
+    assert_eq!(after.spins_hit, before.spins_hit);
+    // 32, 16, 8, 4 and 2 us, then 2 us in each 64th turn.
+    assert!(looks <= 5 + 200 / 64, "{looks} looks");
+}
