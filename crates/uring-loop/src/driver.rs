@@ -108,6 +108,8 @@ pub struct UringDriver {
     personality: Personality,
     waiting: Cell<Waiting>,
     spin: Spin,
+    /// The owner has something to do already: the next turn does not look for more.
+    look_not: bool,
     inbox_first: bool,
     refusing: bool,
     /// The bell had rung when this turn silenced it.
@@ -168,6 +170,7 @@ impl UringDriver {
             personality: config.personality,
             waiting: Cell::new(waiting),
             spin: Spin::new(config.spin_ns_max),
+            look_not: false,
             inbox_first: false,
             refusing: false,
             rang: false,
@@ -219,6 +222,12 @@ impl UringDriver {
     /// The ring's own descriptor, for `fdinfo` and for messages of other rings.
     pub fn ring_fd(&self) -> RawFd {
         self.ring.fd()
+    }
+
+    /// Has the next turn return at once, where over an SQ thread it would look for completions a
+    /// while: for an owner that has other answers to give.
+    pub fn skip_look(&mut self) {
+        self.look_not = true;
     }
 
     /// What it has done so far.

@@ -180,6 +180,32 @@ fn what_completes_later_rings_the_bell() {
 }
 
 #[test]
+fn an_owner_with_something_to_do_is_not_kept() {
+    let _alone = alone();
+    let Some(mut lane) = lane(Sqpoll { cpu: None, idle_ms: 50, share: None }) else { return };
+    let looks = |lane: &Lane| {
+        let counters = lane.driver.counters();
+        counters.spins_hit + counters.spins_missed
+    };
+    let (reader, writer) = pipe();
+    let mut buffer = [0u8; 1];
+    for skip in [true, false] {
+        let before = looks(&lane);
+        let token = lane.start(transfer(Opcode::Read, reader.as_raw_fd(), &mut buffer, 0));
+        if skip {
+            lane.driver.skip_look();
+        }
+        assert_eq!(lane.turn(Some(Duration::ZERO)), 0);
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        assert_eq!(looks(&lane) - before, u64::from(!skip && cpus > 1));
+        write_to(&writer, b"x");
+        assert_eq!(lane.turn(Some(Duration::from_secs(10))), 1);
+        lane.done.clear();
+        lane.take(token);
+    }
+}
+
+#[test]
 fn looking_in_vain_stops_after_a_handful() {
     let _alone = alone();
     let Some(mut lane) = lane(Sqpoll { cpu: None, idle_ms: 10, share: None }) else { return };

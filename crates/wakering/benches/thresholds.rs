@@ -169,42 +169,52 @@ fn large_reads(bench: &mut Bench) {
 /// (f) Ops for the pool's threads: handed over one by one, or so many in a batch.
 fn hand_overs(bench: &mut Bench) {
     const OPS: usize = 64;
-    const BATCHES: [(usize, &str); 4] =
-        [(1, "1 at a time, awaited"), (1, "1 at a time"), (8, "8 at a time"), (64, "64 at a time")];
+    const WAYS: [(usize, &str); 5] = [
+        (1, "each awaited, the pool asleep"),
+        (1, "each awaited"),
+        (1, "one by one"),
+        (8, "8 at a time"),
+        (64, "64 at a time"),
+    ];
+    // Longer than a thread of the pool looks for work before it sleeps.
+    const ASLEEP: Duration = Duration::from_micros(200);
     // A ring carries out no read of nothing: a pool thread does, and that costs next to nothing.
     let read = OpDescriptor::new(Opcode::Read);
     let nothing = OpDescriptor { handle: bench.file, flags: op_flag::ASYNC, ..read };
     let before = bench.lane.metrics().by_lane;
     let ops = [nothing; OPS];
-    let found = medians(BATCHES.len(), OPS as u64, |way, times| {
-        let mut sums = [Duration::ZERO; 3];
+    let found = medians(WAYS.len(), OPS as u64, |way, times| {
+        let [mut flushed, mut worked, mut whole] = [Duration::ZERO; 3];
         for _ in 0..times {
-            let start = Instant::now();
-            let [mut flushed, mut worked] = [Duration::ZERO; 2];
-            for batch in ops.chunks(BATCHES[way].0) {
+            let mut left = ops.chunks(WAYS[way].0).peekable();
+            while let Some(batch) = left.next() {
+                if way == 0 {
+                    std::thread::sleep(ASLEEP);
+                }
                 let start = Instant::now();
                 bench.flush(batch, &[]);
                 flushed += start.elapsed();
-                if way == 0 {
+                if way < 2 || left.peek().is_none() {
                     worked += bench.come_home();
                 }
+                whole += start.elapsed();
             }
-            worked += bench.come_home();
-            sums[0] += flushed;
-            sums[1] += flushed + worked;
-            sums[2] += start.elapsed();
         }
-        sums
+        [flushed, flushed + worked, whole]
     });
     let after = bench.lane.metrics().by_lane;
     assert_eq!(before[..3], after[..3], "everything went to the pool");
-    let rows = [0, 1, 2, 3].map(|way: usize| {
-        let mut row = vec![format!("{OPS} ops, {}", BATCHES[way].1)];
-        row.extend(found[way].map(micros));
-        row
-    });
+    let rows: Vec<_> = WAYS
+        .iter()
+        .zip(found)
+        .map(|(way, found)| {
+            let mut row = vec![way.1.to_string()];
+            row.extend(found.map(micros));
+            row
+        })
+        .collect();
     print_table(
-        "Batches for what goes to threads: us an op",
+        "Batches for what goes to threads: 64 ops for the pool, us an op",
         &["hand-over", "to hand over", "and to take the answer", "until all are answered"],
         &rows,
     );

@@ -46,6 +46,7 @@ impl UringDriver {
         let old = self.ring.has_completions() || self.has_more();
         self.push_late_cancels();
         let news = self.ring.has_news();
+        let may_look = !std::mem::take(&mut self.look_not);
         if self.waiting.get() == Waiting::ByTheBell {
             self.ring.mute();
             if old || !news {
@@ -56,7 +57,7 @@ impl UringDriver {
             return Ok(());
         }
         self.ring.publish().map_err(Error::Os)?;
-        if news && self.ring.is_sqpoll() && !old {
+        if news && may_look && self.ring.is_sqpoll() && !old {
             let Self { ring, spin, .. } = self;
             spin.until(|| ring.has_completions());
         }

@@ -415,6 +415,11 @@ impl Lane {
         let mut turned = Ok(());
         if std::mem::take(&mut self.driver_has_news) {
             let room = (records_max - done).min(BATCH_MAX);
+            if done > 0
+                && let Engine::Uring(ring) = &mut self.engine
+            {
+                ring.skip_look();
+            }
             let mut batch = std::mem::take(&mut self.batch);
             let driver = self.engine.driver();
             turned = driver.turn(Some(Duration::ZERO), room, &mut |c| batch.push(c)).map(|_| ());
