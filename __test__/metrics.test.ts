@@ -226,12 +226,14 @@ test('over SQPOLL the looks for completions are counted, and without it there ar
   if (!isUring(plain)) return skip(t, 'there is no ring');
   if (availableParallelism() < 2) return skip(t, 'with one CPU nobody looks');
   await using runtime = new Runtime({ sqpoll: { idle: 100, share: false } });
-  let hits = 0;
-  for (let round = 0; round < rounds(10_000) && hits === 0; round += 1) {
+  // Whether they hit depends on how busy the machine is.
+  let looks = 0;
+  for (let round = 0; round < rounds(1000) && looks === 0; round += 1) {
     await runtime.ops.nop();
-    hits = runtime.metrics().sqpoll.spinsHit;
+    const { spinsHit, spinsMissed } = runtime.metrics().sqpoll;
+    looks = spinsHit + spinsMissed;
   }
-  t.true(hits > 0);
+  t.true(looks > 0);
 });
 
 test('attempts are counted by the name of what was attempted', async (t) => {
