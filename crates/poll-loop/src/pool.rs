@@ -15,9 +15,9 @@
 //! - **P3** A thread that finds more in the queue wakes or starts the next one, so the loop's own
 //!   thread pays for one wake per publish at the most. There are as many at once as there are CPUs
 //!   beside the loop's; one more stands by, and comes when what is queued has waited for
-//!   [`STAND_BY`]: calls that do not block are done by few threads without contention, and calls
+//!   `STAND_BY`: calls that do not block are done by few threads without contention, and calls
 //!   that do block hold nothing up.
-//! - **P6** A thread that finds the queue empty looks again for [`LOOK`] before it sleeps, where
+//! - **P6** A thread that finds the queue empty looks again for `LOOK` before it sleeps, where
 //!   there is a second CPU: waking a sleeper costs more than most calls.
 //! - **P4** A pool belongs to one home, and only that home's thread calls it.
 //! - **P5** After a thread is past [`BlockingPool::shutdown`]'s deadline it is left behind on
@@ -113,7 +113,7 @@ struct State {
     running: usize,
     /// Threads that look for work without the lock.
     looking: usize,
-    /// A thread waits for [`STAND_BY`] to be over.
+    /// A thread waits for `STAND_BY` to be over.
     standing_by: bool,
     refusing: bool,
 }
