@@ -14,7 +14,7 @@ import { openChecked } from './open.ts';
 import { openFlags } from './open-flags.ts';
 import { checkAborted, decode, readOptions, readSignal } from './options.ts';
 import type { Cancellable } from './options.ts';
-import { mayLink, mayRead, mayWrite, toPath } from './path.ts';
+import { isPlain, mayLink, mayRead, mayWrite, toPath } from './path.ts';
 import { ReadStream } from './read-stream.ts';
 import type { OpenPath } from './read-stream.ts';
 import { readdir } from './readdir.ts';
@@ -89,17 +89,25 @@ function lookupsOf(lane: Lane): object {
     mayRead(checked);
     return lane.statPath(checked, follow, options.bigint === true, call);
   };
+  const statOrNothing = async (path: PathLike, options: StatPathOptions): Promise<unknown> => {
+    try {
+      return await statAt(path, true, options);
+    } catch (error) {
+      const isAbsent = ABSENT.has((error as CodedError).code);
+      if (isAbsent && options.throwIfNoEntry === false) return undefined;
+      throw error;
+    }
+  };
   return {
-    async stat(path: PathLike, options: StatPathOptions = {}) {
-      try {
-        return await statAt(path, true, options);
-      } catch (error) {
-        const isAbsent = ABSENT.has((error as CodedError).code);
-        if (isAbsent && options.throwIfNoEntry === false) return undefined;
-        throw error;
-      }
+    // The usual form is one request and one promise.
+    stat(path: PathLike, options: StatPathOptions = USUAL) {
+      if (options === USUAL && isPlain(path)) return lane.statPath(path, true, false);
+      return statOrNothing(path, options);
     },
-    lstat: (path: PathLike, options: StatOptions = {}) => statAt(path, false, options),
+    lstat(path: PathLike, options: StatOptions = USUAL) {
+      if (options === USUAL && isPlain(path)) return lane.statPath(path, false, false);
+      return statAt(path, false, options);
+    },
     async access(path: PathLike, mode?: number | null, options?: object) {
       const checked = toPath(path);
       const bits = check.smallMode(mode);
@@ -120,6 +128,9 @@ function lookupsOf(lane: Lane): object {
     },
   };
 }
+
+/** What calls without options have: known by its identity. */
+const USUAL: StatPathOptions = {};
 
 /** Nothing is there, or what should be a folder on the way is none. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);

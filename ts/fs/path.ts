@@ -31,6 +31,11 @@ export function toPath(value: PathLike, name = 'path'): Path {
   throw invalidArgType(name, 'of type string or an instance of Buffer or URL', value);
 }
 
+/** Whether a path is text that may be read as it is: what most are, told without an exception. */
+export function isPlain(value: unknown): value is string {
+  return typeof value === 'string' && permission === undefined && !value.includes('\0');
+}
+
 /** A URL of another realm is one too, and what `url.parse` gives (it has `auth`) is none. */
 function isUrl(value: unknown): value is URL {
   if (value instanceof URL) return true;

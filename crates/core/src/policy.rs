@@ -81,7 +81,7 @@ pub const fn choose(s: Situation, attempted: bool) -> Lane {
             // against 23 us for what the caches know.
             Opcode::Statx | Opcode::Access => true,
             // A ring opens and reads cached data inline; one op alone is cheaper still without it.
-            Opcode::OpenAt => !s.ring,
+            Opcode::OpenAt | Opcode::Close => !s.ring,
             Opcode::Read => s.length <= CACHED_READ_BYTES_MAX && (!s.ring || s.alone),
             _ => false,
         };

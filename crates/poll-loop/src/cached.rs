@@ -186,7 +186,7 @@ fn stat(resource: &mut Resource, mounts: &Mounts, support: Support) -> Attempt {
 /// `None` where the mount is allowed.
 fn judge(stat: &libc::statx, mounts: &Mounts) -> Option<Attempt> {
     match MountId::of(stat).map(|mount| mounts.verdict(mount)) {
-        Some(Verdict::Allowed) => None,
+        Some(Verdict::Allowed | Verdict::Layered) => None,
         Some(Verdict::Unknown) => Some(Attempt::UnknownMount),
         Some(Verdict::Forbidden) | None => Some(Attempt::WouldBlock),
     }
@@ -265,6 +265,11 @@ fn open(resource: &mut Resource, mounts: &Mounts) -> Attempt {
     }
     if let Some(attempt) = judge(&expected, mounts) {
         return attempt;
+    }
+    let reads = flags & libc::O_ACCMODE == libc::O_RDONLY;
+    let layered = |mount| mounts.verdict(mount) == Verdict::Layered;
+    if !reads && MountId::of(&expected).is_some_and(layered) {
+        return Attempt::WouldBlock;
     }
     let opened = sys::openat2(prepared.fd, path, flags | libc::O_NONBLOCK, 0, CACHED | resolve);
     let opened = match sys::own(opened) {

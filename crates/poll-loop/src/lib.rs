@@ -17,6 +17,7 @@ pub mod cached;
 pub mod content;
 
 pub mod driver;
+mod layers;
 pub mod mounts;
 
 pub mod pool;

@@ -9,18 +9,21 @@
 //! The table is a fixed number of words that are read and written without a lock:
 //!
 //! ```text
-//! 63                                   1 0
-//! | the mount's identity, never zero    |allowed|
+//! 63                                   2       1       0
+//! | the mount's identity, never zero    |layered|allowed|
 //! ```
 
 #![forbid(unsafe_code)]
 
-use crate::sys;
+use crate::{layers, sys};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Mounts remembered. When they are more, the newest take the place of others.
 const MOUNTS_MAX: usize = 64;
+/// The lowest two bits of a word.
+const ALLOWED: u64 = 1;
+const LAYERED: u64 = 3;
 /// Places looked at for one mount.
 const PROBES_MAX: usize = 8;
 
@@ -44,7 +47,7 @@ impl MountId {
     /// and NFS and FUSE, which could follow them under both numbers) are then not remembered.
     pub fn of(stat: &libc::statx) -> Option<Self> {
         if stat.stx_mask & STATX_MNT_ID_UNIQUE != 0 {
-            return Some(Self(stat.stx_mnt_id)).filter(|id| id.0 != 0 && id.0 < 1 << 63);
+            return Some(Self(stat.stx_mnt_id)).filter(|id| id.0 != 0 && id.0 < 1 << 62);
         }
         let named = stat.stx_mask & STATX_MNT_ID != 0 && stat.stx_dev_major != 0;
         if !named || stat.stx_mnt_id >= 1 << 30 || stat.stx_dev_major >= 1 << 12 {
@@ -60,6 +63,8 @@ impl MountId {
 pub enum Verdict {
     /// It answers by itself.
     Allowed,
+    /// It answers by itself too, but an open for writing copies the file to another layer first.
+    Layered,
     /// It may ask a server or another program, or it is not known not to.
     Forbidden,
     /// Nobody has looked.
@@ -92,8 +97,12 @@ impl Mounts {
             if word == 0 {
                 break;
             }
-            if word >> 1 == mount.0 {
-                return if word & 1 == 1 { Verdict::Allowed } else { Verdict::Forbidden };
+            if word >> 2 == mount.0 {
+                return match word & 3 {
+                    ALLOWED => Verdict::Allowed,
+                    LAYERED => Verdict::Layered,
+                    _ => Verdict::Forbidden,
+                };
             }
         }
         Verdict::Unknown
@@ -101,18 +110,22 @@ impl Mounts {
 
     /// Whether a mount is known to answer by itself.
     pub fn allows(&self, mount: MountId) -> bool {
-        self.verdict(mount) == Verdict::Allowed
+        matches!(self.verdict(mount), Verdict::Allowed | Verdict::Layered)
     }
 
     /// Remembers what kind of file system a mount is: `f_type` of its statfs.
     pub fn learn(&self, mount: MountId, f_type: i64) {
-        let word = mount.0 << 1 | u64::from(answers_by_itself(f_type));
+        self.remember(mount, if answers_by_itself(f_type) { ALLOWED } else { 0 });
+    }
+
+    fn remember(&self, mount: MountId, bits: u64) {
+        let word = mount.0 << 2 | bits;
         let mut last = 0;
         for place in places(mount) {
             last = place;
             // Relaxed: as in `verdict`.
             let found = self.words[place].load(Ordering::Relaxed);
-            let ours = found == 0 || found >> 1 == mount.0;
+            let ours = found == 0 || found >> 2 == mount.0;
             // Relaxed: as in `verdict`. Who loses the race for an empty place goes on to the next.
             if ours
                 && self.words[place]
@@ -132,7 +145,11 @@ impl Mounts {
         if self.verdict(mount) == Verdict::Unknown
             && let Ok(f_type) = sys::file_system_type(fd)
         {
-            self.learn(mount, f_type);
+            let overlay = f_type == libc::OVERLAYFS_SUPER_MAGIC;
+            match overlay && layers::all(fd, answers_by_itself) {
+                true => self.remember(mount, LAYERED),
+                false => self.learn(mount, f_type),
+            }
         }
     }
 }
@@ -147,7 +164,7 @@ fn places(mount: MountId) -> impl Iterator<Item = usize> {
 ///
 /// Not here: NFS, SMB, Ceph, AFS, 9p and Lustre (a server answers), FUSE (a program does), autofs
 /// (a program mounts first), procfs and sysfs (they compute, under locks of others), and overlay:
-/// it passes each question to its layers, which may be any of those, and does not say which.
+/// it passes each question to its layers, which may be any of those: [`layers`] looks at them.
 fn answers_by_itself(f_type: i64) -> bool {
     const LOCAL: [i64; 13] = [
         libc::EXT4_SUPER_MAGIC, // 2 and 3 have the same number

@@ -148,6 +148,13 @@ pub(crate) fn statx_here(fd: RawFd, mask: u32) -> Result<libc::statx, i32> {
     statx_now(fd, CPath::fixed(c""), flags, mask)
 }
 
+/// The number that `/proc/self/mountinfo` has for the mount that `fd` is on.
+pub(crate) fn mount_number(fd: RawFd) -> Result<u64, i32> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    let stat = statx_here(fd, STATX_MNT_ID)?;
+    if stat.stx_mask & STATX_MNT_ID == 0 { Err(-libc::ENOSYS) } else { Ok(stat.stx_mnt_id) }
+}
+
 /// `statx` into a value of its own.
 pub(crate) fn statx_now(
     at: RawFd,

@@ -7,10 +7,11 @@
 use super::Lane;
 use wakering_core::abi::{HandleId, OpDescriptor, Opcode};
 use wakering_core::handle::FileKind;
-use wakering_core::policy;
+use wakering_core::policy::{self, Situation};
 use wakering_core::resource::{NOT_FIXED, Prepared};
 use wakering_core::slot::Outcome;
 use wakering_core::{Error, Token};
+use wakering_poll_loop::cached::Attempt;
 
 impl Lane {
     /// Begins a Close: at once where nothing is in flight on the handle, else when the last op is
@@ -58,11 +59,22 @@ impl Lane {
         unsafe {
             slot.with_resource(|r| r.prepared = Prepared { fd, ..Prepared::new(Opcode::Close) });
         }
-        let lane = match self.supports[Opcode::Close as usize] {
-            true => policy::Lane::Loop,
-            false => policy::Lane::Pool,
+        let situation = Situation {
+            opcode: Opcode::Close,
+            flags: 0,
+            length: 0,
+            may_be_cached: true,
+            driver_supports: self.supports[Opcode::Close as usize],
+            ring: self.engine.is_ring(),
+            alone: false,
+            buffer_may_travel: false,
         };
-        if self.hand_over(token, lane).is_err() {
+        if policy::choose(situation, false) == policy::Lane::Cached
+            && let Attempt::Answered(outcome) = self.attempt(token)
+        {
+            return self.answer(token, outcome);
+        }
+        if self.hand_over(token, policy::choose(situation, true)).is_err() {
             let result = self.close_now(fd);
             self.answer(token, Outcome { result, flags: 0 });
         }
