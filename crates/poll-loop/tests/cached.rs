@@ -301,3 +301,59 @@ fn a_file_that_never_answers_says_so() {
     let op = read(file.as_raw_fd(), &mut buffer, 0);
     assert_eq!(bench.attempt(op, Path::new("")), Attempt::Unsupported);
 }
+
+/// An overlay mount, for who may make one; unmounted when dropped, before its folder.
+struct Overlay(std::path::PathBuf, #[expect(dead_code, reason = "removed after it")] Folder);
+
+impl Overlay {
+    /// Over the layers of `folder`, as `options` names them. `None` where it cannot be mounted.
+    fn new(folder: Folder, options: &str) -> Option<Self> {
+        for name in ["lower", "upper", "work", "all"] {
+            fs::create_dir(folder.file(name)).unwrap();
+        }
+        fs::write(folder.file("lower").join("data"), "data").unwrap();
+        let point = folder.file("all");
+        let mut mount = std::process::Command::new("mount");
+        mount.current_dir(folder.file("")).args(["-t", "overlay", "overlay", "-o", options]);
+        if !mount.arg(&point).output().is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIP: no overlay can be mounted here");
+            return None;
+        }
+        Some(Self(point, folder))
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn an_overlay_is_asked_where_its_layers_are_known_and_never_copies_one_up() {
+    let (bench, folder) = (Bench::new(), Folder::new("overlay"));
+    if !ready(&bench, &folder.file("")) {
+        return;
+    }
+    let [lower, upper, work] = ["lower", "upper", "work"].map(|n| folder.file(n));
+    let (lower, upper, work) = (lower.display(), upper.display(), work.display());
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let Some(overlay) = Overlay::new(folder, &options) else { return };
+    let data = overlay.0.join("data");
+    assert_eq!(bench.carry_out(stat(), &data), 0);
+    assert_eq!(result(bench.attempt(stat(), &data)), Some(0));
+    assert_eq!(bench.attempt(open(libc::O_RDWR), &data), Attempt::WouldBlock);
+    let fd = result(bench.attempt(open(libc::O_RDONLY), &data)).unwrap();
+    // SAFETY: just opened, and nobody else's.
+    drop(unsafe { fs::File::from_raw_fd(fd) });
+}
+
+#[test]
+fn an_overlay_whose_layers_are_named_by_another_is_not_asked() {
+    let (bench, folder) = (Bench::new(), Folder::new("relative"));
+    let options = "lowerdir=lower,upperdir=upper,workdir=work";
+    let Some(overlay) = Overlay::new(folder, options) else { return };
+    let data = overlay.0.join("data");
+    assert_eq!(bench.carry_out(stat(), &data), 0);
+    assert_eq!(bench.attempt(stat(), &data), Attempt::WouldBlock);
+}
