@@ -43,7 +43,7 @@ const STAND_BY: Duration = Duration::from_micros(300);
 /// Ops that the usual threads carry out in that time, unless they wait for a disk.
 const PROGRESS: u64 = 4;
 /// How long a thread without work looks for some before it sleeps.
-const LOOK: Duration = Duration::from_micros(30);
+const LOOK: Duration = Duration::from_micros(50);
 
 /// Bounds of a pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +85,8 @@ struct Shared {
     config: PoolConfig,
     queue_max: usize,
     state: Mutex<State>,
-    work: Condvar,
+    /// One for each thread, so that it is known who wakes.
+    work: Box<[Condvar]>,
     stand_by: Condvar,
     gone: Condvar,
     /// Ops in the queue, for those that look without the lock.
@@ -103,8 +104,8 @@ struct Shared {
 struct State {
     queue: VecDeque<Token>,
     workers: Box<[Worker]>,
-    /// Threads that wait for work, the woken ones among them until they run.
-    idle: usize,
+    /// Threads that sleep until there is work; the last one to fall asleep is the first to be called.
+    asleep: Vec<usize>,
     /// Threads woken and not running yet.
     waking: usize,
     /// Threads started and not running yet.
@@ -135,6 +136,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn wake_all(&self) {
+        self.work.iter().chain([&self.stand_by]).for_each(Condvar::notify_all);
+    }
+
     /// Tells those that look without the lock. Relaxed: they look again under it.
     fn count_queued(&self, state: &State) {
         self.queued.store(state.queue.len(), Ordering::Relaxed);
@@ -163,7 +168,7 @@ impl BlockingPool {
         let state = State {
             queue: VecDeque::with_capacity(queue_max),
             workers: (0..threads_max).map(|_| Worker::default()).collect(),
-            idle: 0,
+            asleep: Vec::with_capacity(threads_max),
             waking: 0,
             starting: 0,
             running: 0,
@@ -178,7 +183,7 @@ impl BlockingPool {
                 config: PoolConfig { threads_max, ..config },
                 queue_max,
                 state: Mutex::new(state),
-                work: Condvar::new(),
+                work: (0..threads_max).map(|_| Condvar::new()).collect(),
                 stand_by: Condvar::new(),
                 gone: Condvar::new(),
                 queued: AtomicUsize::new(0),
@@ -274,8 +279,7 @@ impl BlockingPool {
         let withdrawn = self
             .end_queued(&mut state, |slot, token| slot.request_cancel(token) == Cancel::Withdrawn);
         self.ring_if(withdrawn);
-        self.shared.work.notify_all();
-        self.shared.stand_by.notify_all();
+        self.shared.wake_all();
         for (place, worker) in state.workers.iter_mut().enumerate() {
             if worker.running.is_some() {
                 self.shared.stops[place].ask();
@@ -336,8 +340,7 @@ impl Drop for BlockingPool {
         state.refusing = true;
         state.queue.clear();
         self.shared.count_queued(&state);
-        self.shared.work.notify_all();
-        self.shared.stand_by.notify_all();
+        self.shared.wake_all();
     }
 }
 

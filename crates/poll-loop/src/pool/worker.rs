@@ -43,9 +43,10 @@ pub(super) fn call_one(shared: &Arc<Shared>, state: &mut State) -> Result<(), Er
     if state.queue.is_empty() || coming > 0 || state.standing_by {
         return Ok(());
     }
-    if state.idle > 0 {
+    // The last one to fall asleep: its memory is still in the caches, and the others may go home.
+    if let Some(place) = state.asleep.pop() {
         state.waking += 1;
-        shared.work.notify_one();
+        shared.work[place].notify_one();
         return Ok(());
     }
     start(shared, state)
@@ -87,7 +88,7 @@ fn run(shared: &Arc<Shared>, place: usize) {
         }
         let enough = state.running >= shared.prompt_max && !state.refusing;
         if state.queue.is_empty() || (enough && state.standing_by) {
-            match wait(shared, state) {
+            match wait(shared, place, state) {
                 Waited::ForWork(back) => state = back,
                 Waited::LongEnough(back) => {
                     state = back;
@@ -159,13 +160,14 @@ enum Waited<'a> {
     LongEnough(MutexGuard<'a, State>),
 }
 
-fn wait<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> Waited<'a> {
-    state.idle += 1;
-    let waited = shared.work.wait_timeout(state, shared.config.idle);
+fn wait<'a>(shared: &'a Shared, place: usize, mut state: MutexGuard<'a, State>) -> Waited<'a> {
+    state.asleep.push(place);
+    let waited = shared.work[place].wait_timeout(state, shared.config.idle);
     let (mut state, time) = waited.unwrap_or_else(PoisonError::into_inner);
-    state.idle -= 1;
-    // Whoever wakes takes the call, even if it was meant for another: that one then finds nothing.
-    state.waking = state.waking.saturating_sub(1);
+    let before = state.asleep.len();
+    state.asleep.retain(|&other| other != place);
+    // Whoever is not among the sleepers any more was called.
+    state.waking -= usize::from(state.asleep.len() == before);
     if time.timed_out() && state.queue.is_empty() && !state.refusing {
         return Waited::LongEnough(state);
     }
