@@ -293,6 +293,7 @@ test.serial('a comparison names the first path on which the two sides differ', a
   t.is(different.rounds, 1);
   const equal = await compare({ wakering: nodeFileSystem, node: nodeFileSystem }, root, options);
   t.is(equal.difference, undefined);
-  t.is(equal.rounds, 10);
+  // Ten of so small a folder, unless the machine is so slow that fewer take long enough.
+  t.true(equal.rounds > 1 && equal.rounds <= 10, `${equal.rounds} rounds`);
   t.is(equal.ratio, equal.node.seconds / equal.wakering.seconds);
 });

@@ -33,7 +33,15 @@ test.after.always(() => {
 
 const files = [
   ...['file', 'folder', 'link', 'second', 'old', 'precise', 'sparse', 'pipe', 'socket'].map(at),
-  ...['/dev/null', '/dev/full', '/', '/proc', '/proc/self/status', '/sys/kernel', process.execPath],
+  ...[
+    '/dev/null',
+    '/dev/full',
+    '/',
+    '/proc/sys',
+    '/proc/self/status',
+    '/sys/kernel',
+    process.execPath,
+  ],
 ];
 
 for (const file of files) {
