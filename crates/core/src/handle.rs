@@ -32,7 +32,7 @@ pub struct Entry {
     pub fd: i32,
     /// Its place in the ring's file table, or [`NOT_FIXED`].
     pub fixed_file: u32,
-    /// Reads and writes that went to the loop's driver, while they are counted.
+    /// Reads and writes, since it was last thought of a place in the ring's table.
     pub transfers: u32,
     /// Ops in flight.
     pub in_flight: u32,

@@ -17,11 +17,11 @@
 //!   beside the loop's; one more stands by, and comes when what is queued has waited for
 //!   `STAND_BY`: calls that do not block are done by few threads without contention, and calls
 //!   that do block hold nothing up.
-//! - **P6** A thread that finds the queue empty looks again for `LOOK` before it sleeps, where
-//!   there is a second CPU: waking a sleeper costs more than most calls.
 //! - **P4** A pool belongs to one home, and only that home's thread calls it.
 //! - **P5** After a thread is past [`BlockingPool::shutdown`]'s deadline it is left behind on
 //!   purpose: its `Arc<Home>` keeps the slot that it will write to.
+//! - **P6** A thread that finds the queue empty looks again for `LOOK` before it sleeps, where
+//!   there is a second CPU: waking a sleeper costs more than most calls.
 
 mod signal;
 mod worker;

@@ -40,6 +40,22 @@ fn a_hot_file_gets_a_place_once_and_reads_as_before() {
 }
 
 #[test]
+fn reads_that_were_answered_without_the_ring_count_and_cost_it_no_place() {
+    on_a_ring(small(), |port| {
+        let path = port.folder.file("hot", b"eight by");
+        let file = port.open_file(&path, libc::O_RDONLY);
+        for _ in 0..2 * FIXED_FILE_TRANSFERS {
+            let d = on_slab(port, Opcode::Read, file, 0..8, 0);
+            assert_eq!(port.run(d).result, 8);
+        }
+        let lonely = port.lane.metrics().fixed_files;
+        heat(port, file);
+        assert_eq!(port.lane.metrics().fixed_files, 1, "{lonely} while it was read alone");
+        port.close_file(file);
+    });
+}
+
+#[test]
 fn its_place_is_another_files_after_the_close_and_never_before() {
     on_a_ring(Config { slots: 8, ..Config::default() }, |port| {
         let before = descriptors();

@@ -59,16 +59,7 @@ impl Lane {
         unsafe {
             slot.with_resource(|r| r.prepared = Prepared { fd, ..Prepared::new(Opcode::Close) });
         }
-        let situation = Situation {
-            opcode: Opcode::Close,
-            flags: 0,
-            length: 0,
-            may_be_cached: true,
-            driver_supports: self.supports[Opcode::Close as usize],
-            ring: self.engine.is_ring(),
-            alone: false,
-            buffer_may_travel: false,
-        };
+        let situation = Situation { may_be_cached: true, ..self.situation(Opcode::Close) };
         if policy::choose(situation, false) == policy::Lane::Cached
             && let Attempt::Answered(outcome) = self.attempt(token)
         {

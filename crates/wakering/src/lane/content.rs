@@ -120,16 +120,8 @@ impl Lane {
                 resource.owned = Some(owned);
             });
         }
-        let situation = Situation {
-            opcode: Opcode::Read,
-            flags: 0,
-            length,
-            may_be_cached: false,
-            driver_supports: self.supports[Opcode::Read as usize],
-            ring: self.engine.is_ring(),
-            alone: false,
-            buffer_may_travel: true,
-        };
+        let situation =
+            Situation { length, buffer_may_travel: true, ..self.situation(Opcode::Read) };
         if let Err(error) = self.hand_over(again, policy::choose(situation, true)) {
             self.answer(again, Outcome { result: error.to_result(), flags: 0 });
         }

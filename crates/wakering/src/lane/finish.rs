@@ -32,7 +32,7 @@ pub(super) struct Finished {
     /// Whether the lane's `statx` has what this op brought.
     statx: bool,
     pub(super) owned: Option<Vec<u8>>,
-    pub(super) taken: Taken,
+    taken: Taken,
 }
 
 impl Lane {

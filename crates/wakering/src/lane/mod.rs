@@ -261,14 +261,12 @@ impl Lane {
         let prospect =
             unsafe { slot.with_resource(|resource| preparation.prepare(opcode, d, resource)) }?;
         let situation = Situation {
-            opcode,
             flags: d.flags,
             length: d.length,
             may_be_cached: prospect.may_be_cached,
-            driver_supports: self.supports[opcode as usize],
-            ring: self.engine.is_ring(),
             alone: self.alone,
             buffer_may_travel: d.buffer_kind == buffer_kind::OWNED,
+            ..self.situation(opcode)
         };
         let mut lane = policy::choose(situation, false);
         if opcode == Opcode::OpenAt && d.flags & op_flag::CONTENT != 0 && self.shares_batch() {
@@ -297,6 +295,21 @@ impl Lane {
         self.hand_over(token, lane)
     }
 
+    /// What the choice of a lane depends on, as far as it is the lane's: an op beside others, without
+    /// data.
+    fn situation(&self, opcode: Opcode) -> Situation {
+        Situation {
+            opcode,
+            flags: 0,
+            length: 0,
+            may_be_cached: false,
+            driver_supports: self.supports[opcode as usize],
+            ring: self.engine.is_ring(),
+            alone: false,
+            buffer_may_travel: false,
+        }
+    }
+
     /// Whether a thread of the pool is to take this one: every other one of a large batch.
     fn shares_batch(&mut self) -> bool {
         self.batch_is_large && {
@@ -309,10 +322,10 @@ impl Lane {
     /// descriptor does as well.
     fn promote(&mut self, handle: HandleId) {
         let Engine::Uring(ring) = &mut self.engine else { return };
-        if let Some(entry) = self.handles.any(handle)
-            && entry.fixed_file == NOT_FIXED
-            && let Ok(place) = ring.register_file(entry.fd)
-        {
+        let Some(entry) = self.handles.any(handle) else { return };
+        // Where the table is full it is tried again after as many.
+        entry.transfers = 0;
+        if let Ok(place) = ring.register_file(entry.fd) {
             entry.fixed_file = place;
             self.metrics.fixed_files += 1;
         }

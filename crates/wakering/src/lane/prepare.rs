@@ -155,7 +155,9 @@ impl Preparation<'_> {
             bounces: None,
             registered: false,
             may_be_cached: !entry.no_nowait && regular && in_order,
-            hot: self.ring && entry.transfers == FIXED_FILE_TRANSFERS,
+            hot: self.ring
+                && entry.transfers >= FIXED_FILE_TRANSFERS
+                && entry.fixed_file == NOT_FIXED,
         })
     }
 
