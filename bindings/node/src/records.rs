@@ -64,9 +64,7 @@ impl RecordSink for Records {
             // SAFETY: as above; `bytes` is memory of the runtime's.
             unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), statx::BYTES) };
         }
-        if record.flags & (completion_flag::CONTENT | completion_flag::OWNED)
-            == completion_flag::CONTENT
-        {
+        if record.brings_content() {
             record.aux = (port::CONTENT_OFFSET + self.content) as u32;
             self.content += record.result as usize;
         }

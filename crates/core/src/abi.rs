@@ -351,6 +351,14 @@ pub struct CompletionRecord {
     pub reserved: [u32; 2],
 }
 
+impl CompletionRecord {
+    /// Whether it brings a small file's content in the sink's room, and not in memory of the slot's.
+    pub const fn brings_content(&self) -> bool {
+        use completion_flag::{CONTENT, OWNED};
+        self.flags & (CONTENT | OWNED) == CONTENT
+    }
+}
+
 /// How the port's shared memory is laid out: byte offsets and lengths of its areas.
 pub mod port {
     /// Descriptors in one batch.

@@ -9,6 +9,7 @@
 
 pub mod abi;
 pub mod block;
+mod cpus;
 pub mod driver;
 pub mod error;
 pub mod handle;
@@ -23,6 +24,7 @@ pub mod slot;
 pub mod token;
 pub mod waker;
 
+pub use cpus::cpus;
 pub use driver::{Completion, Driver};
 pub use error::Error;
 pub use home::Home;

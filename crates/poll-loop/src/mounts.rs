@@ -27,7 +27,7 @@ const LAYERED: u64 = 3;
 /// Places looked at for one mount.
 const PROBES_MAX: usize = 8;
 
-const STATX_MNT_ID: u32 = 0x1000;
+pub(crate) const STATX_MNT_ID: u32 = 0x1000;
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
 /// Mask bits that [`Mounts`] needs in a statx: kernel 5.8 has the first, 6.8 the second, and each

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use wakering_core::abi::{ErrorKind, Opcode};
 use wakering_core::inbox::Pushed;
 use wakering_core::slot::{Cancel, Completed, Outcome};
-use wakering_core::{Error, Home, Token};
+use wakering_core::{Error, Home, Token, cpus};
 use worker::Worker;
 
 /// How long queued ops wait for a thread beyond the usual ones.
@@ -342,10 +342,6 @@ impl Drop for BlockingPool {
         self.shared.count_queued(&state);
         self.shared.wake_all();
     }
-}
-
-fn cpus() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Whether a signal may end the op's system calls: only where an interrupted call had no effect, or

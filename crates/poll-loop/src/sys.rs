@@ -7,6 +7,7 @@ mod path;
 
 pub(crate) use path::*;
 
+use crate::mounts::STATX_MNT_ID;
 use libc::{c_char, c_int, c_long};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use wakering_core::abi::{Opcode, POSITION_CURRENT};
@@ -150,7 +151,6 @@ pub(crate) fn statx_here(fd: RawFd, mask: u32) -> Result<libc::statx, i32> {
 
 /// The number that `/proc/self/mountinfo` has for the mount that `fd` is on.
 pub(crate) fn mount_number(fd: RawFd) -> Result<u64, i32> {
-    const STATX_MNT_ID: u32 = 0x1000;
     let stat = statx_here(fd, STATX_MNT_ID)?;
     if stat.stx_mask & STATX_MNT_ID == 0 { Err(-libc::ENOSYS) } else { Ok(stat.stx_mnt_id) }
 }

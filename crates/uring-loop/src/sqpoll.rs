@@ -5,6 +5,7 @@
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use wakering_core::cpus;
 
 /// Submission by a kernel thread.
 #[derive(Clone, Debug)]
@@ -112,8 +113,7 @@ impl Spin {
     /// Looks of at most `max_ns`; none at all for zero, or where there is one CPU only: the SQ
     /// thread could not run meanwhile.
     pub(crate) fn new(max_ns: u64) -> Self {
-        let alone = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2);
-        let max_ns = if alone { 0 } else { max_ns };
+        let max_ns = if cpus() < 2 { 0 } else { max_ns };
         Self { max_ns, budget_ns: max_ns, skipped: 0, hits: 0, misses: 0, vain_ns: 0 }
     }
 

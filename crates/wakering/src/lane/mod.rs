@@ -50,7 +50,7 @@ use wakering_core::policy::{self, Situation};
 use wakering_core::resource::NOT_FIXED;
 use wakering_core::slot::{Completed, Outcome};
 use wakering_core::waker::WakerRef;
-use wakering_core::{Completion, Error, Home, Token};
+use wakering_core::{Completion, Error, Home, Token, cpus};
 use wakering_poll_loop::cached::{self, Attempt};
 use wakering_poll_loop::{BlockingPool, Mounts, PoolConfig};
 
@@ -137,7 +137,7 @@ impl Lane {
             keeping_alive: 0,
             supports,
             alone: false,
-            several_cpus: std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
+            several_cpus: cpus() > 1,
             batch_is_large: false,
             turn_about: false,
             driver_has_news: false,

@@ -123,9 +123,7 @@ pub struct Records {
 
 impl RecordSink for Records {
     fn record(&mut self, mut record: CompletionRecord, statx: Option<&[u8; statx::BYTES]>) {
-        if record.flags & (completion_flag::CONTENT | completion_flag::OWNED)
-            == completion_flag::CONTENT
-        {
+        if record.brings_content() {
             record.aux = self.used as u32;
             self.used += record.result as usize;
         }
