@@ -7,13 +7,12 @@ import type { OpenFile } from '../open-file.ts';
 import { readSized } from './large-file.ts';
 import { checkAborted } from './options.ts';
 import type { Path } from './path.ts';
+import { CHUNK_BYTES } from './pieces.ts';
 import type { Content, ContentOptions, ReadFileOptions } from './types.ts';
 import { bytesOf } from './validate.ts';
 
 /** How much the first read asks for: most files end within it. */
 const FIRST_BYTES = 64 * 1024;
-/** How much one operation moves; between two of them an abort is noticed. */
-const CHUNK_BYTES = 512 * 1024;
 /** Node reads no larger file in one piece. */
 const FILE_BYTES_MAX = 2 ** 31 - 1;
 

@@ -10,9 +10,8 @@ import { native } from '../native.ts';
 import type { CallOptions, Lane } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
 import { checkAborted } from './options.ts';
+import { CHUNK_BYTES } from './pieces.ts';
 
-/** What one operation moves; between two of them an abort is noticed. */
-const PIECE_BYTES = 512 * 1024;
 /** Pieces under way at once, where each knows its position. */
 const PIECES_AT_ONCE = 3;
 /** Smaller memory has hardly a large page in it. */
@@ -54,7 +53,7 @@ export async function readSized(
   const readPieces = async (): Promise<void> => {
     while (next < end) {
       const from = next;
-      next = Math.min(from + PIECE_BYTES, size);
+      next = Math.min(from + CHUNK_BYTES, size);
       const to = next;
       const reached = await readPiece(from, to);
       // What others find behind the end was written after this was read.

@@ -6,6 +6,9 @@ import type { OpenFile } from '../open-file.ts';
 /** What one operation moves at the most: the runtime holds as many bytes meanwhile. */
 export const PIECE_BYTES: number = 8 << 20;
 
+/** What one operation of a whole file moves; between two of them an abort is noticed. */
+export const CHUNK_BYTES: number = 512 * 1024;
+
 /** Reads or writes `length` bytes, or as many of them as there are or the system takes. */
 export function moveRange(
   lane: Lane,

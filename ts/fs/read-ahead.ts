@@ -20,6 +20,7 @@
 import { constants } from 'node:fs';
 import type { CallOptions, Lane, Position } from '../lane.ts';
 import type { OpenFile } from '../open-file.ts';
+import type { BigIntStats, Stats } from './stats.ts';
 
 /** Pieces that may be under way or wait for the consumer. */
 const PIECES_MAX = 4;
@@ -99,8 +100,7 @@ export class ReadAhead {
   ): Promise<ReadAhead> {
     const stats = await lane.statFile(file, false, { signal });
     const size = stats.isFile() ? Number(stats.size) : 0;
-    const comes = stats.isFIFO() || stats.isCharacterDevice() || stats.isSocket();
-    const waits = comes && extent.start === null && extent.nonBlocking !== true;
+    const waits = comesSlowly(stats) && extent.start === null && extent.nonBlocking !== true;
     return new ReadAhead(lane, file, extent, signal, size, waits);
   }
 
@@ -204,9 +204,19 @@ export class ReadAhead {
 
   /** Invariant 4. */
   async #waitAndRead(length: number): Promise<Buffer> {
-    await this.#lane.pollAdd(this.#file, POLLIN, this.#call);
+    await untilReadable(this.#lane, this.#file, this.#call);
     return this.#read(length, null);
   }
+}
+
+/** Whether a read may have to wait for somebody who writes. */
+export function comesSlowly(stats: Stats | BigIntStats): boolean {
+  return stats.isFIFO() || stats.isCharacterDevice() || stats.isSocket();
+}
+
+/** Waits until there is something to read, or the end. A wait can be given up without losing a byte. */
+export async function untilReadable(lane: Lane, file: OpenFile, call: CallOptions): Promise<void> {
+  await lane.pollAdd(file, POLLIN, call);
 }
 
 /** Whether a file opened so answers at once where there is nothing to read yet. */

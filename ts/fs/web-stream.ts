@@ -4,10 +4,11 @@ import { ReadableStream } from 'node:stream/web';
 import type { ReadableByteStreamController, ReadableStreamBYOBRequest } from 'node:stream/web';
 import { locate } from '../errors.ts';
 import type { FileHandle, Lent } from './file-handle.ts';
+import { comesSlowly, untilReadable } from './read-ahead.ts';
+import { bytesOf } from './validate.ts';
 
 /** What a reader gets that brings no memory of its own. */
 const CHUNK_BYTES = 64 * 1024;
-const POLLIN = 1;
 
 /**
  * A stream of the file's bytes from its current position on. Nothing is read before a reader asks,
@@ -21,7 +22,7 @@ export function webStreamOf(
   const stop = new AbortController();
   const call = { signal: stop.signal };
   let controller: ReadableByteStreamController;
-  let comesSlowly: Promise<boolean> | undefined;
+  let waits: Promise<boolean> | undefined;
 
   const finish = async (): Promise<void> => {
     handle.off('close', whenClosed);
@@ -36,14 +37,9 @@ export function webStreamOf(
   };
   handle.once('close', whenClosed);
 
-  const looksSlow = async (): Promise<boolean> => {
-    const stats = await lane.statFile(file, false, call);
-    return stats.isFIFO() || stats.isCharacterDevice() || stats.isSocket();
-  };
   const fill = async (view: Uint8Array): Promise<number> => {
-    comesSlowly ??= looksSlow();
-    // A wait can be given up without losing a byte.
-    if (await comesSlowly) await lane.pollAdd(file, POLLIN, call);
+    waits ??= lane.statFile(file, false, call).then(comesSlowly);
+    if (await waits) await untilReadable(lane, file, call);
     return lane.read(file, view, 0, view.byteLength, null, call);
   };
   return new ReadableStream({
@@ -72,8 +68,4 @@ export function webStreamOf(
     },
     cancel: finish,
   });
-}
-
-function bytesOf(view: NodeJS.ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
