@@ -25,6 +25,17 @@ pub enum FileKind {
     Stream,
 }
 
+/// Who is best given a small write at a position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SmallWrites {
+    /// Not looked at yet.
+    Unknown,
+    /// The loop's own driver.
+    ByLoop,
+    /// A thread of the pool: a ring would wake one of the kernel's.
+    ByPool,
+}
+
 /// One open file.
 #[derive(Debug)]
 pub struct Entry {
@@ -40,6 +51,8 @@ pub struct Entry {
     pub kind: FileKind,
     /// Whether a read that cannot block has been refused, so that asking again is a waste.
     pub no_nowait: bool,
+    /// Who is given its small writes.
+    pub small_writes: SmallWrites,
     /// The close that waits for the ops in flight.
     pub closing: Option<Token>,
     generation: u32,
@@ -73,6 +86,7 @@ impl HandleTable {
                     in_flight: 0,
                     kind: FileKind::Unknown,
                     no_nowait: false,
+                    small_writes: SmallWrites::Unknown,
                     closing: None,
                     generation: 0,
                     open: false,
@@ -88,6 +102,7 @@ impl HandleTable {
         entry.in_flight = 0;
         entry.kind = FileKind::Unknown;
         entry.no_nowait = false;
+        entry.small_writes = SmallWrites::Unknown;
         entry.closing = None;
         entry.generation = entry.generation.wrapping_add(1);
         entry.open = true;

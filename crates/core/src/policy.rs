@@ -70,6 +70,8 @@ pub struct Situation {
     pub alone: bool,
     /// Whether the buffer is memory that other threads may write to.
     pub buffer_may_travel: bool,
+    /// Whether a ring would wake a thread of the kernel's for it.
+    pub wakes_thread: bool,
 }
 
 /// The lane of an op. `attempted` says that [`Lane::Cached`] was tried in vain.
@@ -94,6 +96,9 @@ pub const fn choose(s: Situation, attempted: bool) -> Lane {
     if s.ring && moves_data && s.length == 0 {
         return Lane::Pool;
     }
+    if s.ring && s.wakes_thread && s.length <= CACHED_READ_BYTES_MAX {
+        return Lane::Pool;
+    }
     if s.ring && moves_data && s.buffer_may_travel && s.length >= WORKER_BYTES_MIN {
         return Lane::Worker;
     }
@@ -113,6 +118,7 @@ mod tests {
         ring: true,
         alone: true,
         buffer_may_travel: true,
+        wakes_thread: false,
     };
 
     #[test]
@@ -144,10 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_at_all_wait_for_no_pipe() {
-        let nothing = Situation { length: 0, may_be_cached: false, ..READ };
-        assert_eq!(choose(nothing, false), Lane::Pool);
-        assert_eq!(choose(Situation { ring: false, ..nothing }, false), Lane::Loop);
+    fn a_thread_of_ours_does_what_a_ring_would_wake_one_for_if_it_is_little() {
+        let write = Situation { opcode: Opcode::Write, wakes_thread: true, ..READ };
+        assert_eq!(choose(write, false), Lane::Pool);
+        assert_eq!(choose(Situation { alone: false, ..write }, false), Lane::Pool);
+        assert_eq!(choose(Situation { ring: false, ..write }, false), Lane::Loop);
+        assert_eq!(choose(Situation { wakes_thread: false, ..write }, false), Lane::Loop);
+        assert_eq!(choose(Situation { length: 128 * 1024, ..write }, false), Lane::Loop);
     }
 
     #[test]

@@ -186,7 +186,7 @@ fn stat(resource: &mut Resource, mounts: &Mounts, support: Support) -> Attempt {
 /// `None` where the mount is allowed.
 fn judge(stat: &libc::statx, mounts: &Mounts) -> Option<Attempt> {
     match MountId::of(stat).map(|mount| mounts.verdict(mount)) {
-        Some(Verdict::Allowed | Verdict::Layered) => None,
+        Some(Verdict::Allowed | Verdict::WritesAtOnce | Verdict::Layered) => None,
         Some(Verdict::Unknown) => Some(Attempt::UnknownMount),
         Some(Verdict::Forbidden) | None => Some(Attempt::WouldBlock),
     }

@@ -9,23 +9,23 @@
 //! [`driver`] is the [`wakering_core::Driver`]; [`readiness`] and [`timers`] are its parts that need
 //! no thread. [`pool`] carries out what blocks, on both drivers: a ring cannot list a directory
 //! either. [`syscalls`] is one op, synchronously; [`cached`] is what can be answered from memory
-//! without any of this, and [`mounts`] knows on which file systems that may be tried.
+//! without any of this, and [`mounts`] knows on which file systems that may be tried; [`writes`] knows
+//! which a ring is not the best way for.
 //!
 //! What never lives here: a ring, a policy about which lane an op takes, a handle table.
 
 pub mod cached;
 pub mod content;
-
 pub mod driver;
 mod layers;
 pub mod mounts;
-
 pub mod pool;
 pub mod readiness;
 pub mod streams;
 mod sys;
 pub mod syscalls;
 pub mod timers;
+pub mod writes;
 
 pub use driver::{PollConfig, PollDriver};
 pub use mounts::Mounts;

@@ -12,6 +12,8 @@
 //! 63                                   2       1       0
 //! | the mount's identity, never zero    |layered|allowed|
 //! ```
+//!
+//! The second bit alone says: allowed, and what is written goes into memory at once.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const MOUNTS_MAX: usize = 64;
 /// The lowest two bits of a word.
 const ALLOWED: u64 = 1;
+const WRITES_AT_ONCE: u64 = 2;
 const LAYERED: u64 = 3;
 /// Places looked at for one mount.
 const PROBES_MAX: usize = 8;
@@ -63,6 +66,8 @@ impl MountId {
 pub enum Verdict {
     /// It answers by itself.
     Allowed,
+    /// It answers by itself, and a ring's buffered writes need no thread there.
+    WritesAtOnce,
     /// It answers by itself too, but an open for writing copies the file to another layer first.
     Layered,
     /// It may ask a server or another program, or it is not known not to.
@@ -100,6 +105,7 @@ impl Mounts {
             if word >> 2 == mount.0 {
                 return match word & 3 {
                     ALLOWED => Verdict::Allowed,
+                    WRITES_AT_ONCE => Verdict::WritesAtOnce,
                     LAYERED => Verdict::Layered,
                     _ => Verdict::Forbidden,
                 };
@@ -110,12 +116,17 @@ impl Mounts {
 
     /// Whether a mount is known to answer by itself.
     pub fn allows(&self, mount: MountId) -> bool {
-        matches!(self.verdict(mount), Verdict::Allowed | Verdict::Layered)
+        !matches!(self.verdict(mount), Verdict::Forbidden | Verdict::Unknown)
     }
 
     /// Remembers what kind of file system a mount is: `f_type` of its statfs.
     pub fn learn(&self, mount: MountId, f_type: i64) {
-        self.remember(mount, if answers_by_itself(f_type) { ALLOWED } else { 0 });
+        let bits = match answers_by_itself(f_type) {
+            true if writes_at_once(f_type) => WRITES_AT_ONCE,
+            true => ALLOWED,
+            false => 0,
+        };
+        self.remember(mount, bits);
     }
 
     fn remember(&self, mount: MountId, bits: u64) {
@@ -185,6 +196,12 @@ fn answers_by_itself(f_type: i64) -> bool {
     LOCAL.contains(&(f_type & 0xFFFF_FFFF))
 }
 
+/// Whether a ring's buffered writes are done where they are asked for, while nothing has to be waited
+/// for. The others refuse to try.
+fn writes_at_once(f_type: i64) -> bool {
+    [libc::XFS_SUPER_MAGIC, libc::BTRFS_SUPER_MAGIC].contains(&(f_type & 0xFFFF_FFFF))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,8 +211,10 @@ mod tests {
     fn remembers_what_it_learned_and_nothing_else() {
         let mounts = Mounts::new();
         mounts.learn(MountId(7), libc::EXT4_SUPER_MAGIC);
+        mounts.learn(MountId(6), libc::XFS_SUPER_MAGIC);
         mounts.learn(MountId(8), libc::NFS_SUPER_MAGIC);
         mounts.learn(MountId(9), libc::OVERLAYFS_SUPER_MAGIC);
+        assert_eq!(mounts.verdict(MountId(6)), Verdict::WritesAtOnce);
         assert_eq!(mounts.verdict(MountId(7)), Verdict::Allowed);
         assert_eq!(mounts.verdict(MountId(8)), Verdict::Forbidden);
         assert_eq!(mounts.verdict(MountId(9)), Verdict::Forbidden);

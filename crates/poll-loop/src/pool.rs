@@ -21,7 +21,8 @@
 //! - **P5** After a thread is past [`BlockingPool::shutdown`]'s deadline it is left behind on
 //!   purpose: its `Arc<Home>` keeps the slot that it will write to.
 //! - **P6** A thread that finds the queue empty looks again for `LOOK` before it sleeps, where
-//!   there is a second CPU: waking a sleeper costs more than most calls.
+//!   there is a second CPU: waking a sleeper costs more than most calls. It is counted as coming back
+//!   from before it delivers its last answer, so that what the answer leads to wakes nobody else.
 
 mod signal;
 mod worker;
@@ -91,6 +92,8 @@ struct Shared {
     gone: Condvar,
     /// Ops in the queue, for those that look without the lock.
     queued: AtomicUsize,
+    /// `State::expected`, for whoever asks without the lock.
+    expected: AtomicUsize,
     /// Threads that are called at once; the others stand by.
     prompt_max: usize,
     several_cpus: bool,
@@ -112,8 +115,10 @@ struct State {
     starting: usize,
     /// Threads that carry out an op.
     running: usize,
-    /// Threads that look for work without the lock.
-    looking: usize,
+    /// Threads that come to look at the queue by themselves.
+    expected: usize,
+    /// One of them looks for work without the lock.
+    looking: bool,
     /// A thread waits for `STAND_BY` to be over.
     standing_by: bool,
     refusing: bool,
@@ -145,6 +150,13 @@ impl Shared {
         self.queued.store(state.queue.len(), Ordering::Relaxed);
     }
 
+    /// Counts a thread in or out that comes to look at the queue by itself.
+    fn expect(&self, state: &mut State, change: isize) {
+        state.expected = state.expected.wrapping_add_signed(change);
+        // Relaxed: a hint.
+        self.expected.store(state.expected, Ordering::Relaxed);
+    }
+
     /// Drops the tokens of ops that were withdrawn.
     fn purge(&self, state: &mut State) {
         let before = state.queue.len();
@@ -172,7 +184,8 @@ impl BlockingPool {
             waking: 0,
             starting: 0,
             running: 0,
-            looking: 0,
+            expected: 0,
+            looking: false,
             standing_by: false,
             refusing: false,
         };
@@ -187,6 +200,7 @@ impl BlockingPool {
                 stand_by: Condvar::new(),
                 gone: Condvar::new(),
                 queued: AtomicUsize::new(0),
+                expected: AtomicUsize::new(0),
                 prompt_max: cpus().saturating_sub(1).max(1),
                 several_cpus: cpus() > 1,
                 stops: (0..threads_max).map(|_| Stop::new()).collect(),
@@ -306,6 +320,12 @@ impl BlockingPool {
             let _ = handle.join();
         }
         stuck
+    }
+
+    /// Whether what is published now is taken up at once, by a thread that is awake. A hint.
+    pub fn is_awake(&self) -> bool {
+        // Relaxed: a hint.
+        self.shared.expected.load(Ordering::Relaxed) > 0
     }
 
     /// Threads that are there now.

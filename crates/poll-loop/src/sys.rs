@@ -225,9 +225,13 @@ pub(crate) fn ready_events(fd: RawFd, events: i16) -> i32 {
 
 /// Whether the file was opened for reading only.
 pub(crate) fn is_read_only(fd: RawFd) -> bool {
+    status_flags(fd).is_some_and(|flags| flags & libc::O_ACCMODE == libc::O_RDONLY)
+}
+
+/// The flags that it was opened with, and what has become of them.
+pub(crate) fn status_flags(fd: RawFd) -> Option<i32> {
     // SAFETY: fcntl with F_GETFL touches no memory.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    flags >= 0 && flags & libc::O_ACCMODE == libc::O_RDONLY
+    Some(unsafe { libc::fcntl(fd, libc::F_GETFL) }).filter(|&flags| flags >= 0)
 }
 
 /// Waits until `fd` is readable or the time is over; `None` waits for ever. A signal ends it early.

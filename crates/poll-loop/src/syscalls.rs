@@ -10,6 +10,7 @@ mod directory;
 use crate::content;
 use crate::mounts::{MountId, Mounts, STATX_MOUNT, Verdict};
 use crate::sys::{self, CPath, Data};
+use crate::writes::LEARN_MOUNT;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wakering_core::abi::{Opcode, completion_flag, op_flag};
@@ -187,11 +188,13 @@ pub(crate) fn statx_flags(fd: i32, path: CPath, flags: u32) -> i32 {
     if fd >= 0 && path.is_empty() { flags | libc::AT_EMPTY_PATH } else { flags }
 }
 
-/// Remembers the mount that a Statx or OpenAt went to, for [`crate::cached`]. To be called with the
+/// Remembers the mount that a Statx or OpenAt went to, for [`crate::cached`], or a Write that was sent
+/// to find that out, for [`crate::writes`]. To be called with the
 /// op's outcome on the thread that carried it out, while that still owns the resource: it may block.
 pub fn learn(resource: &mut Resource, outcome: Outcome, mounts: &Mounts) {
     let prepared = resource.prepared;
     match prepared.opcode {
+        Opcode::Write if prepared.extra[0] == LEARN_MOUNT => mounts.learn_from(prepared.fd),
         Opcode::OpenAt if outcome.result >= 0 => mounts.learn_from(outcome.result),
         Opcode::Statx if outcome.result == 0 => {
             let unknown = MountId::of(&sys::statx_of(resource))

@@ -18,7 +18,7 @@ use crate::files::Files;
 use crate::probe::{Feature, Opcodes, Refused, Trial, errno_of, survey};
 use crate::ring::{Ring, build};
 use crate::setup::{Attempt, Made, negotiate};
-use crate::sqpoll::{Membership, OtherCpu, Spin};
+use crate::sqpoll::{Membership, OtherCpu};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use wakering_core::abi::{ErrorKind, Opcode};
 use wakering_core::driver::{Drained, Sink};
 use wakering_core::inbox::InboxReader;
+use wakering_core::spin::Spin;
 use wakering_core::{Completion, Driver, Error, Home, Token};
 
 mod cancel;

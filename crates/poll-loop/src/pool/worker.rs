@@ -36,10 +36,10 @@ impl Worker {
     }
 }
 
-/// Sees to it that somebody comes for the queue: nobody if one is on the way already, or looks, or
-/// stands by; else a thread that waits, else a new one.
+/// Sees to it that somebody comes for the queue: nobody if one is on the way already, or stands
+/// by; else a thread that waits, else a new one.
 pub(super) fn call_one(shared: &Arc<Shared>, state: &mut State) -> Result<(), Error> {
-    let coming = state.waking + state.starting + state.looking;
+    let coming = state.waking + state.starting + state.expected;
     if state.queue.is_empty() || coming > 0 || state.standing_by {
         return Ok(());
     }
@@ -129,7 +129,7 @@ fn stand_by<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGu
         let waited = shared.stand_by.wait_timeout(state, STAND_BY);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let done = shared.carried_out.load(Ordering::Relaxed) - before;
-        let idle = state.queue.is_empty() && state.running + state.looking == 0;
+        let idle = state.queue.is_empty() && state.running + state.expected == 0;
         let needed = !state.queue.is_empty() && done < PROGRESS;
         if idle || needed || state.refusing {
             break;
@@ -141,8 +141,9 @@ fn stand_by<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGu
 
 /// Looks for work without the lock before it goes to sleep (P6).
 fn look<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-    if shared.several_cpus && state.queue.is_empty() && state.looking == 0 && !state.refusing {
-        state.looking += 1;
+    if shared.several_cpus && state.queue.is_empty() && !state.looking && !state.refusing {
+        state.looking = true;
+        shared.expect(&mut state, 1);
         drop(state);
         let began = Instant::now();
         // Relaxed: what is there is taken under the lock.
@@ -150,7 +151,8 @@ fn look<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<
             std::hint::spin_loop();
         }
         state = shared.lock();
-        state.looking -= 1;
+        state.looking = false;
+        shared.expect(&mut state, -1);
     }
     state
 }
@@ -202,13 +204,18 @@ fn carry_out<'a>(
             syscalls::bring_content(resource, outcome, &shared.stops[place])
         })
     };
-    shared.home.deliver(token, outcome);
-    // Relaxed: a count.
-    shared.carried_out.fetch_add(1, Ordering::Relaxed);
+    // What the answer leads to finds this thread on its way back to the queue (P6).
     let mut state = shared.lock();
     state.running -= 1;
     let worker = &mut state.workers[place];
     worker.running = None;
     worker.nagging = None;
+    shared.expect(&mut state, 1);
+    drop(state);
+    shared.home.deliver(token, outcome);
+    // Relaxed: a count.
+    shared.carried_out.fetch_add(1, Ordering::Relaxed);
+    let mut state = shared.lock();
+    shared.expect(&mut state, -1);
     state
 }

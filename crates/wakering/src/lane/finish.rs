@@ -86,6 +86,7 @@ impl Lane {
             Self::settle_content(&mut finished, sink);
         }
         self.keeping_alive -= u32::from(side.keeps_alive);
+        self.pending -= 1;
         side.owned = finished.owned;
         side.handle = HandleId::NONE;
         let mut record = CompletionRecord {

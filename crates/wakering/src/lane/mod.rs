@@ -25,6 +25,7 @@ mod shutdown;
 mod side;
 mod spares;
 mod status;
+mod writes;
 
 pub use finish::RecordSink;
 pub use shutdown::Shutdown;
@@ -49,6 +50,7 @@ use wakering_core::handle::HandleTable;
 use wakering_core::policy::{self, Situation};
 use wakering_core::resource::NOT_FIXED;
 use wakering_core::slot::{Completed, Outcome};
+use wakering_core::spin::Spin;
 use wakering_core::waker::WakerRef;
 use wakering_core::{Completion, Error, Home, Token, cpus};
 use wakering_poll_loop::cached::{self, Attempt};
@@ -84,9 +86,15 @@ pub struct Lane {
     batch: Vec<Completion>,
     metrics: Metrics,
     keeping_alive: u32,
+    /// Ops accepted and not finished.
+    pending: u32,
     /// Of each opcode, whether the driver can do it.
     supports: [bool; OPCODES_MAX],
     alone: bool,
+    /// Whether the only op there is went to a thread of the pool.
+    looks: bool,
+    /// How long to look for its answer.
+    spin: Spin,
     several_cpus: bool,
     /// Whether the batch at hand is worth sharing with another thread.
     batch_is_large: bool,
@@ -135,8 +143,11 @@ impl Lane {
             batch: Vec::with_capacity(BATCH_MAX),
             metrics: Metrics::default(),
             keeping_alive: 0,
+            pending: 0,
             supports,
             alone: false,
+            looks: false,
+            spin: Spin::new(policy::SPIN_NS_MAX),
             several_cpus: cpus() > 1,
             batch_is_large: false,
             turn_about: false,
@@ -196,12 +207,9 @@ impl Lane {
 
     /// Says how many descriptors the coming batch has: one op alone takes other ways than many.
     pub fn begin_batch(&mut self, descriptors: usize) {
-        // Asked of a ring only, where it is a number: the poll driver would look through its pool's
-        // queue for an answer that decides nothing there.
-        let ring = self.engine.is_ring();
         self.driver_has_news = descriptors == 0;
         self.batch_is_large = self.several_cpus && descriptors >= policy::SHARED_BATCH_MIN;
-        self.alone = ring && descriptors == 1 && self.engine.driver().in_flight() == 0;
+        self.alone = descriptors == 1 && self.pending == 0;
     }
 
     /// Takes one descriptor. What it names in its arguments lies in `arena`, and is copied.
@@ -229,6 +237,7 @@ impl Lane {
         side.content = None;
         side.keeps_alive = d.flags & wakering_core::abi::op_flag::UNREF == 0;
         self.keeping_alive += u32::from(side.keeps_alive);
+        self.pending += 1;
         let started = match opcode {
             None => Err(ErrorKind::BadDescriptor.into()),
             Some(_) if self.closed => Err(ErrorKind::Closed.into()),
@@ -266,6 +275,7 @@ impl Lane {
             may_be_cached: prospect.may_be_cached,
             alone: self.alone,
             buffer_may_travel: d.buffer_kind == buffer_kind::OWNED,
+            wakes_thread: self.wakes_thread(token, opcode, d),
             ..self.situation(opcode)
         };
         let mut lane = policy::choose(situation, false);
@@ -286,13 +296,22 @@ impl Lane {
                 _ => policy::choose(situation, true),
             };
         }
-        if prospect.hot {
+        if prospect.hot && lane != policy::Lane::Pool {
             self.promote(d.handle);
         }
         let owned = situation.buffer_may_travel;
         self.metrics.transfers.count(opcode, prospect.registered, owned);
-        self.go_away(token, opcode, prospect);
+        if lane == policy::Lane::Pool || !prospect.registered {
+            self.go_away(token, opcode, prospect);
+        }
+        self.looks = self.alone && !prospect.stream && self.is_for_pool(lane, opcode);
         self.hand_over(token, lane)
+    }
+
+    /// Whether a thread of the pool will carry the op out. The poll driver has it do what is no wait.
+    fn is_for_pool(&self, lane: policy::Lane, opcode: Opcode) -> bool {
+        let waits = matches!(opcode, Opcode::Nop | Opcode::Timeout | Opcode::PollAdd);
+        lane == policy::Lane::Pool || (!self.engine.is_ring() && !waits)
     }
 
     /// What the choice of a lane depends on, as far as it is the lane's: an op beside others, without
@@ -307,6 +326,7 @@ impl Lane {
             ring: self.engine.is_ring(),
             alone: false,
             buffer_may_travel: false,
+            wakes_thread: false,
         }
     }
 
@@ -348,7 +368,7 @@ impl Lane {
 
     /// Points the op at memory that other threads and the kernel may reach.
     fn go_away(&mut self, token: Token, opcode: Opcode, prospect: Prospect) {
-        let Some(range): Option<Range> = prospect.bounces else { return };
+        let Some(range): Option<Range> = prospect.lent else { return };
         let address = self.memory.away(range, opcode == Opcode::Write);
         let slot = self.home.slab.slot(token);
         // SAFETY: Queued, and this is the owner.
@@ -420,9 +440,14 @@ impl Lane {
         records_max: usize,
         sink: &mut dyn RecordSink,
     ) -> Result<usize, Error> {
+        // A thread that sleeps takes longer to wake than this one may look.
+        let looks = std::mem::take(&mut self.looks) && self.pool.is_awake();
         self.publish_to_pool();
         if let Some(worker) = &mut self.worker {
             worker.publish();
+        }
+        if looks {
+            self.look_for_answer()?;
         }
         let mut done = self.finish_answered(records_max, sink);
         let mut turned = Ok(());
@@ -459,6 +484,14 @@ impl Lane {
             self.home.doorbell.ring();
         }
         turned.and(published).map(|()| done)
+    }
+
+    /// Looks a while for the answer of the only op, which a thread of the pool has.
+    fn look_for_answer(&mut self) -> Result<(), Error> {
+        self.engine.driver().publish()?;
+        let Self { spin, home, .. } = self;
+        self.driver_has_news |= spin.until(|| !home.inbox.is_empty());
+        Ok(())
     }
 
     fn publish_to_pool(&mut self) {

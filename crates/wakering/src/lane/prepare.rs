@@ -30,11 +30,13 @@ pub(super) struct Preparation<'a> {
 /// What the lane must know to choose where the op goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Prospect {
-    /// The buffer, where it lies in lent memory that is not registered: it has to bounce unless
-    /// the op is done on this thread.
-    pub(super) bounces: Option<Range>,
+    /// The buffer, where it lies in lent memory: it has to bounce unless the op is done on this
+    /// thread, or by a ring that holds the memory.
+    pub(super) lent: Option<Range>,
     /// Whether it lies in lent memory that the kernel holds.
     pub(super) registered: bool,
+    /// Whether its file is a stream, whose other end may take its time.
+    pub(super) stream: bool,
     /// Whether an attempt that cannot block has a chance.
     pub(super) may_be_cached: bool,
     /// Whether its file has become one that is worth a place in the ring's table.
@@ -70,7 +72,7 @@ impl Preparation<'_> {
             Opcode::Close => {}
             Opcode::Read | Opcode::Write => {
                 prospect = self.file(d.handle, resource)?;
-                prospect.bounces = self.buffer(opcode, d, resource)?;
+                prospect.lent = self.buffer(opcode, d, resource)?;
                 prospect.registered = resource.prepared.registered != NOT_REGISTERED;
             }
             Opcode::Readv | Opcode::Writev => {
@@ -152,8 +154,9 @@ impl Preparation<'_> {
             entry.transfers = entry.transfers.saturating_add(1);
         }
         Ok(Prospect {
-            bounces: None,
+            lent: None,
             registered: false,
+            stream: !regular,
             may_be_cached: !entry.no_nowait && regular && in_order,
             hot: self.ring
                 && entry.transfers >= FIXED_FILE_TRANSFERS
@@ -184,7 +187,7 @@ impl Preparation<'_> {
         resource.set_path(role, bytes, self.blocks)
     }
 
-    /// Where the data is. `Some` range where it has to bounce.
+    /// Where the data is. `Some` range where it is lent memory.
     fn buffer(
         &mut self,
         opcode: Opcode,
@@ -198,7 +201,6 @@ impl Preparation<'_> {
                 let registered = self.memory.registered(range);
                 if self.ring && registered != NOT_REGISTERED {
                     resource.prepared.registered = registered;
-                    return Ok(None);
                 }
                 Ok(Some(range))
             }
