@@ -11,10 +11,20 @@
 //!
 //! A push before the owner takes is taken; a push after it finds an empty stack and rings. That
 //! needs the owner to silence the bell *before* it takes.
+//!
+//! An owner that looks at the inbox anyway says so, and saves the pusher the bell:
+//!
+//! ```text
+//! owner:   1 attended = yes ─► look ─► 2 attended = no ─► 3 look once more
+//! pusher:  4 push ─► 5 attended? ─ no ─► ring
+//! ```
+//!
+//! A SeqCst fence lies between 2 and 3, and one between 4 and 5: where the pusher's comes first, 3 sees
+//! its push; where the owner's does, 5 reads *no*.
 
 #![forbid(unsafe_code)]
 
-use crate::loom::{AtomicU32, Ordering};
+use crate::loom::{AtomicU32, Ordering, fence};
 use crate::slab::Slab;
 
 const NONE: u32 = u32::MAX;
@@ -23,6 +33,10 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Inbox {
     head: AtomicU32,
+    /// The owner looks, and will look once more when it ends that.
+    attended: AtomicU32,
+    /// A pusher was told to ring since the owner last asked.
+    rung: AtomicU32,
 }
 
 /// The owner's side: what it took and has not looked at.
@@ -37,7 +51,7 @@ pub struct InboxReader {
 pub enum Pushed {
     /// The inbox was empty: nobody rang yet.
     Ring,
-    /// Somebody rang already, and the owner has not taken since.
+    /// Somebody rang already, and the owner has not taken since; or the owner looks.
     Rung,
 }
 
@@ -50,7 +64,7 @@ impl Default for Inbox {
 impl Inbox {
     /// An empty inbox.
     pub fn new() -> Self {
-        Self { head: AtomicU32::new(NONE) }
+        Self { head: AtomicU32::new(NONE), attended: AtomicU32::new(0), rung: AtomicU32::new(0) }
     }
 
     /// Pushes a slot whose op is complete and not taken yet. Each completion is pushed once.
@@ -64,11 +78,44 @@ impl Inbox {
             // Release: with the Acquire of `take_all`.
             match self.head.compare_exchange_weak(head, index, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) if head == NONE => return Pushed::Ring,
+                Ok(_) if head == NONE => return self.must_ring(),
                 Ok(_) => return Pushed::Rung,
                 Err(now) => head = now,
             }
         }
+    }
+
+    fn must_ring(&self) -> Pushed {
+        fence(Ordering::SeqCst);
+        // Relaxed: after the fence, with the one in `leave`.
+        if self.attended.load(Ordering::Relaxed) != 0 {
+            return Pushed::Rung;
+        }
+        // Relaxed: where the owner does not see it yet, it hears the bell once too often.
+        self.rung.store(1, Ordering::Relaxed);
+        Pushed::Ring
+    }
+
+    /// The owner looks from here on until it says [`Self::leave`]: nobody need ring.
+    pub fn attend(&self) {
+        // Relaxed: a pusher that does not see it yet rings in vain.
+        self.attended.store(1, Ordering::Relaxed);
+    }
+
+    /// The owner goes away. Whether something is there that nobody may have rung for: it takes that
+    /// now.
+    pub fn leave(&self) -> bool {
+        // Relaxed: before the fence, with the one in `must_ring`.
+        self.attended.store(0, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        // Relaxed: after the fence; what it finds is taken with Acquire.
+        self.head.load(Ordering::Relaxed) != NONE
+    }
+
+    /// Whether a pusher was told to ring since the last time. For the owner.
+    pub fn take_rung(&self) -> bool {
+        // Relaxed: as in `must_ring`. Read first, because it is seldom set.
+        self.rung.load(Ordering::Relaxed) != 0 && self.rung.swap(0, Ordering::Relaxed) != 0
     }
 
     /// Whether nothing was pushed since the owner last took. A hint.
@@ -140,6 +187,19 @@ mod tests {
         assert_eq!(reader.next(&inbox, &slab), None);
         assert!(inbox.is_empty() && !reader.has_rest());
     }
+
+    #[test]
+    fn an_owner_that_looks_is_not_rung_for() {
+        let slab = Slab::new(4);
+        let inbox = Inbox::new();
+        let mut reader = InboxReader::new();
+        inbox.attend();
+        assert_eq!(inbox.push(&slab, 1), Pushed::Rung);
+        assert!(inbox.leave() && !inbox.take_rung());
+        assert_eq!(reader.next(&inbox, &slab), Some(1));
+        assert_eq!(inbox.push(&slab, 2), Pushed::Ring);
+        assert!(inbox.take_rung() && !inbox.take_rung());
+    }
 }
 
 #[cfg(all(test, loom))]
@@ -176,6 +236,43 @@ mod loom_tests {
                 pusher.join().unwrap();
             }
             if std::mem::take(&mut *bell.lock().unwrap()) {
+                while reader.next(inbox, slab).is_some() {
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, 2);
+        });
+    }
+
+    /// An owner that looked and goes away has seen every push that nobody rings for.
+    #[test]
+    fn loom_nothing_comes_unrung_after_the_owner_left() {
+        loom::model(|| {
+            let shared = Arc::new((Slab::new(2), Inbox::new(), Mutex::new(false)));
+            let pushers: Vec<_> = (0..2)
+                .map(|index| {
+                    let shared = shared.clone();
+                    loom::thread::spawn(move || {
+                        let (slab, inbox, bell) = &*shared;
+                        if inbox.push(slab, index) == Pushed::Ring {
+                            *bell.lock().unwrap() = true;
+                        }
+                    })
+                })
+                .collect();
+            let (slab, inbox, bell) = &*shared;
+            let mut reader = InboxReader::new();
+            let mut seen = 0;
+            inbox.attend();
+            if inbox.leave() {
+                while reader.next(inbox, slab).is_some() {
+                    seen += 1;
+                }
+            }
+            for pusher in pushers {
+                pusher.join().unwrap();
+            }
+            if *bell.lock().unwrap() {
                 while reader.next(inbox, slab).is_some() {
                     seen += 1;
                 }

@@ -92,8 +92,8 @@ struct Shared {
     gone: Condvar,
     /// Ops in the queue, for those that look without the lock.
     queued: AtomicUsize,
-    /// `State::expected`, for whoever asks without the lock.
-    expected: AtomicUsize,
+    /// Threads that carry out an op or are expected, for whoever asks without the lock.
+    awake: AtomicUsize,
     /// Threads that are called at once; the others stand by.
     prompt_max: usize,
     several_cpus: bool,
@@ -150,11 +150,10 @@ impl Shared {
         self.queued.store(state.queue.len(), Ordering::Relaxed);
     }
 
-    /// Counts a thread in or out that comes to look at the queue by itself.
-    fn expect(&self, state: &mut State, change: isize) {
-        state.expected = state.expected.wrapping_add_signed(change);
+    /// Tells those that ask without the lock how many threads are awake.
+    fn count_awake(&self, state: &State) {
         // Relaxed: a hint.
-        self.expected.store(state.expected, Ordering::Relaxed);
+        self.awake.store(state.running + state.expected, Ordering::Relaxed);
     }
 
     /// Drops the tokens of ops that were withdrawn.
@@ -200,7 +199,7 @@ impl BlockingPool {
                 stand_by: Condvar::new(),
                 gone: Condvar::new(),
                 queued: AtomicUsize::new(0),
-                expected: AtomicUsize::new(0),
+                awake: AtomicUsize::new(0),
                 prompt_max: cpus().saturating_sub(1).max(1),
                 several_cpus: cpus() > 1,
                 stops: (0..threads_max).map(|_| Stop::new()).collect(),
@@ -322,10 +321,10 @@ impl BlockingPool {
         stuck
     }
 
-    /// Whether what is published now is taken up at once, by a thread that is awake. A hint.
+    /// Whether a thread is awake to take up what is published now. A hint.
     pub fn is_awake(&self) -> bool {
         // Relaxed: a hint.
-        self.shared.expected.load(Ordering::Relaxed) > 0
+        self.shared.awake.load(Ordering::Relaxed) > 0
     }
 
     /// Threads that are there now.

@@ -111,6 +111,8 @@ pub struct UringDriver {
     spin: Spin,
     /// The owner has something to do already: the next turn does not look for more.
     look_not: bool,
+    /// See [`Self::spare_the_bell`].
+    bell_not: bool,
     inbox_first: bool,
     refusing: bool,
     /// The bell had rung when this turn silenced it.
@@ -172,6 +174,7 @@ impl UringDriver {
             waiting: Cell::new(waiting),
             spin: Spin::new(config.spin_ns_max),
             look_not: false,
+            bell_not: false,
             inbox_first: false,
             refusing: false,
             rang: false,
@@ -229,6 +232,13 @@ impl UringDriver {
     /// while: for an owner that has other answers to give.
     pub fn skip_look(&mut self) {
         self.look_not = true;
+    }
+
+    /// Has the next turn leave the bell alone where no completion can have rung it: for an owner that
+    /// knows by other means that something was pushed to the inbox. That is a system call less; what
+    /// has rung all the same is heard later.
+    pub fn spare_the_bell(&mut self) {
+        self.bell_not = true;
     }
 
     /// What it has done so far.

@@ -143,7 +143,8 @@ fn stand_by<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGu
 fn look<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     if shared.several_cpus && state.queue.is_empty() && !state.looking && !state.refusing {
         state.looking = true;
-        shared.expect(&mut state, 1);
+        state.expected += 1;
+        shared.count_awake(&state);
         drop(state);
         let began = Instant::now();
         // Relaxed: what is there is taken under the lock.
@@ -152,7 +153,8 @@ fn look<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<
         }
         state = shared.lock();
         state.looking = false;
-        shared.expect(&mut state, -1);
+        state.expected -= 1;
+        shared.count_awake(&state);
     }
     state
 }
@@ -193,6 +195,7 @@ fn carry_out<'a>(
     shared.stops[place].reset();
     state.workers[place].running = Some((token, opcode));
     state.running += 1;
+    shared.count_awake(&state);
     // A thread that cannot be started is no reason not to do this op (P3).
     let _ = call_one(shared, &mut state);
     drop(state);
@@ -210,12 +213,14 @@ fn carry_out<'a>(
     let worker = &mut state.workers[place];
     worker.running = None;
     worker.nagging = None;
-    shared.expect(&mut state, 1);
+    state.expected += 1;
+    shared.count_awake(&state);
     drop(state);
     shared.home.deliver(token, outcome);
     // Relaxed: a count.
     shared.carried_out.fetch_add(1, Ordering::Relaxed);
     let mut state = shared.lock();
-    shared.expect(&mut state, -1);
+    state.expected -= 1;
+    shared.count_awake(&state);
     state
 }

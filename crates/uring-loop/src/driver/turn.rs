@@ -49,7 +49,8 @@ impl UringDriver {
         let may_look = !std::mem::take(&mut self.look_not);
         if self.waiting.get() == Waiting::ByTheBell {
             self.ring.mute();
-            if old || !news {
+            let spared = std::mem::take(&mut self.bell_not) && !self.ring.has_completions();
+            if (old || !news) && !spared {
                 self.rang = self.home.doorbell.clear();
             }
         } else if may_wait && !old {
@@ -122,7 +123,7 @@ impl UringDriver {
     }
 
     fn reap_inbox(&mut self, completions_max: usize, sink: Sink<'_>) -> usize {
-        if self.tally.bell_heard || !self.home.inbox.is_empty() {
+        if self.tally.bell_heard || self.home.inbox.take_rung() {
             self.rang |= std::mem::take(&mut self.tally.bell_heard);
             self.home.doorbell.clear();
         }

@@ -91,9 +91,9 @@ pub struct Lane {
     /// Of each opcode, whether the driver can do it.
     supports: [bool; OPCODES_MAX],
     alone: bool,
-    /// Whether the only op there is went to a thread of the pool.
-    looks: bool,
-    /// How long to look for its answer.
+    /// Whether all ops of the batch are for threads of the pool.
+    batch_is_for_pool: bool,
+    /// How long to look for their answers.
     spin: Spin,
     several_cpus: bool,
     /// Whether the batch at hand is worth sharing with another thread.
@@ -146,7 +146,7 @@ impl Lane {
             pending: 0,
             supports,
             alone: false,
-            looks: false,
+            batch_is_for_pool: false,
             spin: Spin::new(policy::SPIN_NS_MAX),
             several_cpus: cpus() > 1,
             batch_is_large: false,
@@ -209,6 +209,7 @@ impl Lane {
     pub fn begin_batch(&mut self, descriptors: usize) {
         self.driver_has_news = descriptors == 0;
         self.batch_is_large = self.several_cpus && descriptors >= policy::SHARED_BATCH_MIN;
+        self.batch_is_for_pool = descriptors > 0;
         self.alone = descriptors == 1 && self.pending == 0;
     }
 
@@ -304,7 +305,7 @@ impl Lane {
         if lane == policy::Lane::Pool || !prospect.registered {
             self.go_away(token, opcode, prospect);
         }
-        self.looks = self.alone && !prospect.stream && self.is_for_pool(lane, opcode);
+        self.batch_is_for_pool &= !prospect.stream && self.is_for_pool(lane, opcode);
         self.hand_over(token, lane)
     }
 
@@ -440,8 +441,10 @@ impl Lane {
         records_max: usize,
         sink: &mut dyn RecordSink,
     ) -> Result<usize, Error> {
-        // A thread that sleeps takes longer to wake than this one may look.
-        let looks = std::mem::take(&mut self.looks) && self.pool.is_awake();
+        let looks = std::mem::take(&mut self.batch_is_for_pool)
+            && self.answered.is_empty()
+            // A thread that sleeps takes longer to wake than this one may look.
+            && self.pool.is_awake();
         self.publish_to_pool();
         if let Some(worker) = &mut self.worker {
             worker.publish();
@@ -486,12 +489,20 @@ impl Lane {
         turned.and(published).map(|()| done)
     }
 
-    /// Looks a while for the answer of the only op, which a thread of the pool has.
+    /// Looks a while for an answer of the threads of the pool.
     fn look_for_answer(&mut self) -> Result<(), Error> {
-        self.engine.driver().publish()?;
-        let Self { spin, home, .. } = self;
-        self.driver_has_news |= spin.until(|| !home.inbox.is_empty());
-        Ok(())
+        let Self { engine, spin, home, .. } = self;
+        home.inbox.attend();
+        // The poll driver hands its own over with that.
+        let published = engine.driver().publish();
+        spin.until(|| !home.inbox.is_empty());
+        if home.inbox.leave() {
+            self.driver_has_news = true;
+            if let Engine::Uring(ring) = engine {
+                ring.spare_the_bell();
+            }
+        }
+        published
     }
 
     fn publish_to_pool(&mut self) {
