@@ -34,10 +34,14 @@ export interface Thresholds {
   readonly cachedReadBytesMax: number;
   /** Reads and writes of a file after which it gets a place in the ring's table. */
   readonly fixedFileTransfers: number;
-  /** Nanoseconds of the longest look for what SQPOLL's thread answers. */
+  /** Nanoseconds of the longest look for what SQPOLL's thread, or one of the pool, answers. */
   readonly spinNsMax: number;
-  /** In a batch of at least so many operations, the pool reads every other small file. */
-  readonly sharedBatchMin: number;
+  /** With so many operations at a time, a thread of the pool takes most stats and small files. */
+  readonly sharedMin: number;
+  /** The same where that thread would have to be woken first. */
+  readonly sharedMinAsleep: number;
+  /** Of those, this thread keeps one of so many. */
+  readonly sharedOf: number;
   /** Bytes of a small chunk: what a program's own buffer of at most so many bytes is copied by. */
   readonly smallChunkBytes: number;
   /** Bytes of a large chunk, and of the largest lease. What is larger is memory of the addon. */
@@ -92,6 +96,8 @@ export interface Metrics {
     readonly spinsMissed: number;
     readonly wakeups: number;
   };
+  /** Times that this thread looked a while for an answer of the pool's and got it, and in vain. */
+  readonly pool: { readonly looksHit: number; readonly looksMissed: number };
   /** The numbers that those choices depend on; DESIGN.md has the measurements. They do not change. */
   readonly thresholds: Thresholds;
   /** Batches handed over. */
@@ -130,6 +136,7 @@ export function metricsOf(port: Port): Metrics {
   const cached = { hits: byName(native.cachedHits), misses: byName(native.cachedMisses) };
   const [registered = 0, bounced = 0, owned = 0] = native.transfers;
   const [spinsHit = 0, spinsMissed = 0, wakeups = 0] = native.sqpoll;
+  const [looksHit = 0, looksMissed = 0] = native.poolLooks;
   const [inline = 0, loop = 0, worker = 0, pool = 0] = native.byLane;
   return {
     inFlight: port.inFlight,
@@ -144,6 +151,7 @@ export function metricsOf(port: Port): Metrics {
     fixedFiles: native.fixedFiles,
     transfers: { registered, bounced, owned },
     sqpoll: { spinsHit, spinsMissed, wakeups },
+    pool: { looksHit, looksMissed },
     thresholds: {
       ...native.thresholds,
       smallChunkBytes: SMALL_BYTES,

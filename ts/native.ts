@@ -37,7 +37,9 @@ export interface NativeThresholds {
   cachedReadBytesMax: number;
   fixedFileTransfers: number;
   spinNsMax: number;
-  sharedBatchMin: number;
+  sharedMin: number;
+  sharedMinAsleep: number;
+  sharedOf: number;
 }
 
 /** The addon's counters. */
@@ -53,6 +55,7 @@ export interface NativeMetrics {
   fixedFiles: number;
   transfers: number[];
   sqpoll: number[];
+  poolLooks: number[];
   thresholds: NativeThresholds;
   malformed: number;
   bytesRead: number;

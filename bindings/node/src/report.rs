@@ -54,6 +54,8 @@ pub struct MetricsObject {
     pub transfers: Vec<f64>,
     /// Looks for what the SQ thread answers that saw it come; in vain; times that it was woken.
     pub sqpoll: Vec<f64>,
+    /// Looks for what a thread of the pool answers that saw it come; in vain.
+    pub pool_looks: Vec<f64>,
     /// What the lane goes by.
     pub thresholds: ThresholdsObject,
     /// Descriptors that named no free slot.
@@ -88,8 +90,12 @@ pub struct ThresholdsObject {
     pub fixed_file_transfers: u32,
     /// Nanoseconds of the longest look for what an SQ thread answers.
     pub spin_ns_max: f64,
-    /// Ops of a batch from which on a thread of the pool reads every other small file.
-    pub shared_batch_min: u32,
+    /// Ops at a time from which on a thread of the pool that is awake takes most stats and small files.
+    pub shared_min: u32,
+    /// As many where it sleeps.
+    pub shared_min_asleep: u32,
+    /// This thread keeps one of so many.
+    pub shared_of: u32,
 }
 
 const fn thresholds() -> ThresholdsObject {
@@ -98,7 +104,9 @@ const fn thresholds() -> ThresholdsObject {
         cached_read_bytes_max: policy::CACHED_READ_BYTES_MAX,
         fixed_file_transfers: policy::FIXED_FILE_TRANSFERS,
         spin_ns_max: policy::SPIN_NS_MAX as f64,
-        shared_batch_min: policy::SHARED_BATCH_MIN as u32,
+        shared_min: policy::SHARED_MIN as u32,
+        shared_min_asleep: policy::SHARED_MIN_ASLEEP as u32,
+        shared_of: policy::SHARED_OF,
     }
 }
 
@@ -125,6 +133,7 @@ pub(crate) fn metrics(lane: &mut Lane) -> MetricsObject {
     let enters = lane.enters() as f64;
     let ring = lane.ring_counters().unwrap_or_default();
     let counters = lane.metrics();
+    let pool_looks = numbers(&lane.pool_looks());
     let Transfers { registered, bounced, owned } = counters.transfers;
     debug_assert_eq!(counters.by_lane.len(), policy::Lane::COUNT);
     MetricsObject {
@@ -139,6 +148,7 @@ pub(crate) fn metrics(lane: &mut Lane) -> MetricsObject {
         fixed_files: counters.fixed_files as f64,
         transfers: numbers(&[registered, bounced, owned]),
         sqpoll: numbers(&[ring.spins_hit, ring.spins_missed, ring.wakeups]),
+        pool_looks,
         thresholds: thresholds(),
         malformed: counters.malformed as f64,
         bytes_read: counters.bytes_read as f64,

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::mounts::{Mounts, STATX_MOUNT};
 use crate::sys::{self, Data};
 use std::os::fd::RawFd;
 
@@ -9,8 +10,14 @@ use std::os::fd::RawFd;
 /// for everything else: files without a size (those of `/proc` are given out in pieces), and those
 /// without a name, whose blocks would be freed by closing them.
 pub fn small_file(fd: RawFd, bytes_max: u32) -> Option<u32> {
-    let mask = libc::STATX_TYPE | libc::STATX_NLINK | libc::STATX_SIZE;
-    let stat = sys::statx_here(fd, mask).ok()?;
+    small(&sys::statx_here(fd, SMALL_MASK).ok()?, bytes_max)
+}
+
+/// Mask bits that [`small`] needs in a statx.
+const SMALL_MASK: u32 = libc::STATX_TYPE | libc::STATX_NLINK | libc::STATX_SIZE;
+
+/// As [`small_file`], of what a statx said.
+fn small(stat: &libc::statx, bytes_max: u32) -> Option<u32> {
     let regular = u32::from(stat.stx_mode) & libc::S_IFMT == libc::S_IFREG;
     let small = (1..=u64::from(bytes_max)).contains(&stat.stx_size);
     (regular && small && stat.stx_nlink > 0).then_some(stat.stx_size as u32)
@@ -33,9 +40,12 @@ pub fn read_cached(fd: RawFd, room: &mut [u8]) -> Option<u32> {
 }
 
 /// All of a small regular file that was just opened, where it is what it seems: `None` where it is
-/// another file than [`small_file`] takes, or grew or shrank meanwhile. May wait for the disk.
-pub(crate) fn read_small(fd: RawFd, bytes_max: u32) -> Option<Vec<u8>> {
-    let expected = small_file(fd, bytes_max)? as usize;
+/// another file than [`small_file`] takes, or grew or shrank meanwhile. Its mount is learned besides.
+/// May wait for the disk.
+pub(crate) fn read_small(fd: RawFd, bytes_max: u32, mounts: &Mounts) -> Option<Vec<u8>> {
+    let stat = sys::statx_here(fd, SMALL_MASK | STATX_MOUNT).ok()?;
+    mounts.learn_of(fd, &stat);
+    let expected = small(&stat, bytes_max)? as usize;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(expected + 1).ok()?;
     bytes.resize(expected + 1, 0);

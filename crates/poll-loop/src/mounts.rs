@@ -151,8 +151,14 @@ impl Mounts {
 
     /// Looks at the mount of an open file and remembers it. May block: for pool threads.
     pub fn learn_from(&self, fd: RawFd) {
-        let Ok(stat) = sys::statx_here(fd, libc::STATX_TYPE | STATX_MOUNT) else { return };
-        let Some(mount) = MountId::of(&stat) else { return };
+        if let Ok(stat) = sys::statx_here(fd, libc::STATX_TYPE | STATX_MOUNT) {
+            self.learn_of(fd, &stat);
+        }
+    }
+
+    /// As [`Self::learn_from`], where a statx of the file with [`STATX_MOUNT`] is at hand.
+    pub(crate) fn learn_of(&self, fd: RawFd, stat: &libc::statx) {
+        let Some(mount) = MountId::of(stat) else { return };
         if self.verdict(mount) == Verdict::Unknown
             && let Ok(f_type) = sys::file_system_type(fd)
         {

@@ -127,13 +127,18 @@ fn transfer(resource: &mut Resource, stop: &Stop) -> i32 {
 
 /// What follows on an open with CONTENT: a small regular file is read and closed too, so that whoever
 /// asked waits for one thread once, not four times.
-pub fn bring_content(resource: &mut Resource, outcome: Outcome, stop: &Stop) -> Outcome {
+pub fn bring_content(
+    resource: &mut Resource,
+    outcome: Outcome,
+    stop: &Stop,
+    mounts: &Mounts,
+) -> Outcome {
     let Prepared { opcode, flags, length, .. } = resource.prepared;
     let wanted = opcode == Opcode::OpenAt && flags & op_flag::CONTENT != 0;
     if !wanted || outcome.result < 0 || stop.is_asked() {
         return outcome;
     }
-    let Some(bytes) = content::read_small(outcome.result, length) else { return outcome };
+    let Some(bytes) = content::read_small(outcome.result, length, mounts) else { return outcome };
     sys::close(outcome.result);
     let result = bytes.len() as i32;
     resource.owned = Some(bytes);
@@ -195,7 +200,10 @@ pub fn learn(resource: &mut Resource, outcome: Outcome, mounts: &Mounts) {
     let prepared = resource.prepared;
     match prepared.opcode {
         Opcode::Write if prepared.extra[0] == LEARN_MOUNT => mounts.learn_from(prepared.fd),
-        Opcode::OpenAt if outcome.result >= 0 => mounts.learn_from(outcome.result),
+        // One with content learns it on the way.
+        Opcode::OpenAt if outcome.result >= 0 && prepared.flags & op_flag::CONTENT == 0 => {
+            mounts.learn_from(outcome.result)
+        }
         Opcode::Statx if outcome.result == 0 => {
             let unknown = MountId::of(&sys::statx_of(resource))
                 .is_some_and(|mount| mounts.verdict(mount) == Verdict::Unknown);

@@ -204,7 +204,7 @@ fn carry_out<'a>(
         slot.with_resource(|resource| {
             let outcome = syscalls::carry_out_until(resource, &shared.stops[place]);
             syscalls::learn(resource, outcome, &shared.mounts);
-            syscalls::bring_content(resource, outcome, &shared.stops[place])
+            syscalls::bring_content(resource, outcome, &shared.stops[place], &shared.mounts)
         })
     };
     // What the answer leads to finds this thread on its way back to the queue (P6).

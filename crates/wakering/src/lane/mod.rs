@@ -25,7 +25,7 @@ mod shutdown;
 mod side;
 mod spares;
 mod status;
-mod writes;
+mod transfers;
 
 pub use finish::RecordSink;
 pub use shutdown::Shutdown;
@@ -96,9 +96,11 @@ pub struct Lane {
     /// How long to look for their answers.
     spin: Spin,
     several_cpus: bool,
-    /// Whether the batch at hand is worth sharing with another thread.
-    batch_is_large: bool,
-    turn_about: bool,
+    /// Whether there are enough ops to share them with another thread.
+    many: bool,
+    turn_about: u32,
+    /// Contents since one was in memory.
+    unread_contents: u32,
     /// The driver was given something since its last turn, or has to be asked for other reasons.
     driver_has_news: bool,
     /// Whether finishing has started something: the close that waited for the last op of its handle.
@@ -149,8 +151,9 @@ impl Lane {
             batch_is_for_pool: false,
             spin: Spin::new(policy::SPIN_NS_MAX),
             several_cpus: cpus() > 1,
-            batch_is_large: false,
-            turn_about: false,
+            many: false,
+            turn_about: 0,
+            unread_contents: 0,
             driver_has_news: false,
             started_late: false,
             probe: None,
@@ -208,7 +211,11 @@ impl Lane {
     /// Says how many descriptors the coming batch has: one op alone takes other ways than many.
     pub fn begin_batch(&mut self, descriptors: usize) {
         self.driver_has_news = descriptors == 0;
-        self.batch_is_large = self.several_cpus && descriptors >= policy::SHARED_BATCH_MIN;
+        let shared_min = match self.pool.is_awake() {
+            true => policy::SHARED_MIN,
+            false => policy::SHARED_MIN_ASLEEP,
+        };
+        self.many = self.several_cpus && self.pending as usize + descriptors >= shared_min;
         self.batch_is_for_pool = descriptors > 0;
         self.alone = descriptors == 1 && self.pending == 0;
     }
@@ -280,7 +287,10 @@ impl Lane {
             ..self.situation(opcode)
         };
         let mut lane = policy::choose(situation, false);
-        if opcode == Opcode::OpenAt && d.flags & op_flag::CONTENT != 0 && self.shares_batch() {
+        let content = opcode == Opcode::OpenAt && d.flags & op_flag::CONTENT != 0;
+        if (content && self.content_waits())
+            || ((content || opcode == Opcode::Statx) && self.shares())
+        {
             lane = policy::Lane::Pool;
         }
         if lane == policy::Lane::Cached {
@@ -331,11 +341,11 @@ impl Lane {
         }
     }
 
-    /// Whether a thread of the pool is to take this one: every other one of a large batch.
-    fn shares_batch(&mut self) -> bool {
-        self.batch_is_large && {
-            self.turn_about = !self.turn_about;
-            self.turn_about
+    /// Whether a thread of the pool is to take this one: most of many.
+    fn shares(&mut self) -> bool {
+        self.many && {
+            self.turn_about = (self.turn_about + 1) % policy::SHARED_OF;
+            self.turn_about != 0
         }
     }
 

@@ -41,6 +41,11 @@ impl Lane {
         }
     }
 
+    /// Looks for what a thread of the pool answers: in which it came, and in vain.
+    pub fn pool_looks(&self) -> [u64; 2] {
+        [self.spin.hits, self.spin.misses]
+    }
+
     /// Which driver, why, and what it can do: looked for now, which takes about a millisecond.
     pub fn capabilities(&self) -> Capabilities {
         let mut found = self.capabilities.clone();
