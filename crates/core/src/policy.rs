@@ -107,6 +107,14 @@ pub const fn choose(s: Situation, attempted: bool) -> Lane {
     if s.ring && s.wakes_thread && s.length <= CACHED_READ_BYTES_MAX {
         return Lane::Pool;
     }
+    // A ring wakes a thread of the kernel's for each of these.
+    let changes_name = matches!(
+        s.opcode,
+        Opcode::Unlinkat | Opcode::Mkdirat | Opcode::Renameat | Opcode::Linkat | Opcode::Symlinkat
+    );
+    if s.ring && s.alone && changes_name {
+        return Lane::Pool;
+    }
     if s.ring && moves_data && s.buffer_may_travel && s.length >= WORKER_BYTES_MIN {
         return Lane::Worker;
     }
@@ -165,6 +173,14 @@ mod tests {
         assert_eq!(choose(Situation { ring: false, ..write }, false), Lane::Loop);
         assert_eq!(choose(Situation { wakes_thread: false, ..write }, false), Lane::Loop);
         assert_eq!(choose(Situation { length: 128 * 1024, ..write }, false), Lane::Loop);
+    }
+
+    #[test]
+    fn a_lonely_change_of_a_name_wakes_no_thread_of_the_kernels() {
+        let unlink = Situation { opcode: Opcode::Unlinkat, may_be_cached: false, ..READ };
+        assert_eq!(choose(unlink, false), Lane::Pool);
+        assert_eq!(choose(Situation { alone: false, ..unlink }, false), Lane::Loop);
+        assert_eq!(choose(Situation { ring: false, ..unlink }, false), Lane::Loop);
     }
 
     #[test]

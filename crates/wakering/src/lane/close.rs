@@ -5,6 +5,7 @@
 //! the close is a write that the program counts on.
 
 use super::Lane;
+use super::doubt::Lonely;
 use wakering_core::abi::{HandleId, OpDescriptor, Opcode};
 use wakering_core::handle::FileKind;
 use wakering_core::policy::{self, Situation};
@@ -65,7 +66,12 @@ impl Lane {
         {
             return self.answer(token, outcome);
         }
-        if self.hand_over(token, policy::choose(situation, true)).is_err() {
+        let lane = match self.is_doubted(token, Lonely::Close) {
+            true => policy::Lane::Pool,
+            false => policy::choose(situation, true),
+        };
+        self.batch_is_for_pool &= self.is_for_pool(lane, Opcode::Close);
+        if self.hand_over(token, lane).is_err() {
             let result = self.close_now(fd);
             self.answer(token, Outcome { result, flags: 0 });
         }

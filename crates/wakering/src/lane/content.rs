@@ -62,19 +62,7 @@ impl Content {
     }
 }
 
-/// Lonely contents of which the first two show whether memory has them; the others are a thread's,
-/// where it had not.
-const CONTENTS_TRIED_OF: u32 = 16;
-
 impl Lane {
-    /// Whether a lonely content is one for a thread of the pool, because those before were not to be
-    /// had without waiting: then all of it is one trip there, instead of two in the ring.
-    pub(super) fn content_waits(&mut self) -> bool {
-        let waits = self.alone && self.unread_contents % CONTENTS_TRIED_OF >= 2;
-        self.unread_contents = self.unread_contents.wrapping_add(u32::from(waits));
-        waits
-    }
-
     /// Whether the op is an open that was asked for content and has to go on for it; then it has
     /// begun to, in its old slot.
     pub(super) fn goes_on_to_read(&mut self, token: Token, sink: &mut dyn RecordSink) -> bool {
@@ -91,10 +79,10 @@ impl Lane {
         let room_max = room.len().min(bytes_max.min(policy::CACHED_READ_BYTES_MAX) as usize + 1);
         if let Some(bytes) = content::read_cached(fd, &mut room[..room_max]) {
             side.content = Some(Content::Whole { fd, bytes });
-            self.unread_contents = 0;
+            self.contents.learn(true);
             return false;
         }
-        self.unread_contents = self.unread_contents.wrapping_add(1);
+        self.contents.learn(false);
         match content::small_file(fd, bytes_max) {
             Some(bytes) => self.read_content(token, fd, bytes),
             None => false,

@@ -14,8 +14,10 @@
 //! - **L4** `turn` starts nothing on behalf of the caller and calls nobody back but the sink.
 
 mod cancel;
+mod choice;
 mod close;
 mod content;
+mod doubt;
 mod fifo;
 mod finish;
 mod memory;
@@ -25,7 +27,7 @@ mod shutdown;
 mod side;
 mod spares;
 mod status;
-mod transfers;
+mod turn;
 
 pub use finish::RecordSink;
 pub use shutdown::Shutdown;
@@ -34,14 +36,13 @@ use crate::config::Config;
 use crate::engine::{Capabilities, Engine};
 use crate::metrics::Metrics;
 use crate::worker::WorkerLoop;
+use doubt::{Doubt, Lonely};
 use memory::{Memory, Range};
 use prepare::{Preparation, Prospect};
 use side::Side;
 use spares::Spares;
 use std::collections::VecDeque;
-use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::Duration;
 use wakering_core::abi::{
     ErrorKind, HandleId, OPCODES_MAX, OpDescriptor, Opcode, buffer_kind, op_flag, statx,
 };
@@ -99,8 +100,11 @@ pub struct Lane {
     /// Whether there are enough ops to share them with another thread.
     many: bool,
     turn_about: u32,
-    /// Contents since one was in memory.
-    unread_contents: u32,
+    /// Lonely contents, opens and closes, and the one of this batch that shows what they take.
+    contents: Doubt,
+    opens: Doubt,
+    closes: Doubt,
+    tried: Option<(Token, Lonely)>,
     /// The driver was given something since its last turn, or has to be asked for other reasons.
     driver_has_news: bool,
     /// Whether finishing has started something: the close that waited for the last op of its handle.
@@ -153,7 +157,10 @@ impl Lane {
             several_cpus: cpus() > 1,
             many: false,
             turn_about: 0,
-            unread_contents: 0,
+            contents: Doubt::default(),
+            opens: Doubt::default(),
+            closes: Doubt::default(),
+            tried: None,
             driver_has_news: false,
             started_late: false,
             probe: None,
@@ -288,9 +295,7 @@ impl Lane {
         };
         let mut lane = policy::choose(situation, false);
         let content = opcode == Opcode::OpenAt && d.flags & op_flag::CONTENT != 0;
-        if (content && self.content_waits())
-            || ((content || opcode == Opcode::Statx) && self.shares())
-        {
+        if self.is_for_another_cpu(token, opcode, content) {
             lane = policy::Lane::Pool;
         }
         if lane == policy::Lane::Cached {
@@ -317,36 +322,6 @@ impl Lane {
         }
         self.batch_is_for_pool &= !prospect.stream && self.is_for_pool(lane, opcode);
         self.hand_over(token, lane)
-    }
-
-    /// Whether a thread of the pool will carry the op out. The poll driver has it do what is no wait.
-    fn is_for_pool(&self, lane: policy::Lane, opcode: Opcode) -> bool {
-        let waits = matches!(opcode, Opcode::Nop | Opcode::Timeout | Opcode::PollAdd);
-        lane == policy::Lane::Pool || (!self.engine.is_ring() && !waits)
-    }
-
-    /// What the choice of a lane depends on, as far as it is the lane's: an op beside others, without
-    /// data.
-    fn situation(&self, opcode: Opcode) -> Situation {
-        Situation {
-            opcode,
-            flags: 0,
-            length: 0,
-            may_be_cached: false,
-            driver_supports: self.supports[opcode as usize],
-            ring: self.engine.is_ring(),
-            alone: false,
-            buffer_may_travel: false,
-            wakes_thread: false,
-        }
-    }
-
-    /// Whether a thread of the pool is to take this one: most of many.
-    fn shares(&mut self) -> bool {
-        self.many && {
-            self.turn_about = (self.turn_about + 1) % policy::SHARED_OF;
-            self.turn_about != 0
-        }
     }
 
     /// Gives a file a place in the ring's table, for its next ops. Where there is none, its
@@ -433,109 +408,5 @@ impl Lane {
         if self.home.slab.slot(token).complete_at_once(token, outcome) == Completed::Deliver {
             self.answered.push_back(token);
         }
-    }
-
-    /// One pass: publishes what was accepted, reaps what is complete without waiting, and hands at
-    /// most `records_max` records to `sink`. How many. What finds no room there rings
-    /// [`Self::poll_fd`] at once. An error is the ring's end: no more ops can be carried out.
-    pub fn turn(&mut self, records_max: usize, sink: &mut dyn RecordSink) -> Result<usize, Error> {
-        self.driver_has_news = true;
-        self.turn_after_batch(records_max, sink)
-    }
-
-    /// As [`Self::turn`], for whoever has just handed over a batch and waits by [`Self::poll_fd`]
-    /// besides: passes by a driver that got nothing of that batch. What comes there meanwhile
-    /// rings, and asking after the bell would be a system call for nothing.
-    pub fn turn_after_batch(
-        &mut self,
-        records_max: usize,
-        sink: &mut dyn RecordSink,
-    ) -> Result<usize, Error> {
-        let looks = std::mem::take(&mut self.batch_is_for_pool)
-            && self.answered.is_empty()
-            // A thread that sleeps takes longer to wake than this one may look.
-            && self.pool.is_awake();
-        self.publish_to_pool();
-        if let Some(worker) = &mut self.worker {
-            worker.publish();
-        }
-        if looks {
-            self.look_for_answer()?;
-        }
-        let mut done = self.finish_answered(records_max, sink);
-        let mut turned = Ok(());
-        if std::mem::take(&mut self.driver_has_news) {
-            let room = (records_max - done).min(BATCH_MAX);
-            if done > 0
-                && let Engine::Uring(ring) = &mut self.engine
-            {
-                ring.skip_look();
-            }
-            let mut batch = std::mem::take(&mut self.batch);
-            let driver = self.engine.driver();
-            turned = driver.turn(Some(Duration::ZERO), room, &mut |c| batch.push(c)).map(|_| ());
-            for completion in batch.drain(..) {
-                done += usize::from(self.finish(completion.token, sink));
-            }
-            self.batch = batch;
-        }
-        // Finishing may have answered others: the close that waited for the last op of its handle.
-        done += self.finish_answered(records_max - done, sink);
-        let mut published = Ok(());
-        if std::mem::take(&mut self.started_late) {
-            // The caller may have no reason to turn again before that is done.
-            published = self.engine.driver().publish();
-            self.publish_to_pool();
-        }
-        if let Some(worker) = &mut self.worker {
-            // What found no room before. The worker rings when there is some, and the driver's turn
-            // has silenced such a ring: from here on it is heard.
-            worker.publish();
-        }
-        if !self.answered.is_empty() {
-            // The driver rings for what it has left, and knows nothing of these.
-            self.home.doorbell.ring();
-        }
-        turned.and(published).map(|()| done)
-    }
-
-    /// Looks a while for an answer of the threads of the pool.
-    fn look_for_answer(&mut self) -> Result<(), Error> {
-        let Self { engine, spin, home, .. } = self;
-        home.inbox.attend();
-        // The poll driver hands its own over with that.
-        let published = engine.driver().publish();
-        spin.until(|| !home.inbox.is_empty());
-        if home.inbox.leave() {
-            self.driver_has_news = true;
-            if let Engine::Uring(ring) = engine {
-                ring.spare_the_bell();
-            }
-        }
-        published
-    }
-
-    fn publish_to_pool(&mut self) {
-        if let Err(error) = self.pool.publish(&mut self.for_pool) {
-            let outcome = Outcome { result: error.to_result(), flags: 0 };
-            while let Some(token) = self.for_pool.pop() {
-                self.answer(token, outcome);
-            }
-        }
-    }
-
-    /// Whether a turn would bring records at once.
-    pub fn has_answers(&self) -> bool {
-        !self.answered.is_empty()
-    }
-
-    /// Wakes whoever waits for [`Self::poll_fd`], so that it turns again.
-    pub fn ring_doorbell(&self) {
-        self.home.doorbell.ring();
-    }
-
-    /// Readable when a turn would get on.
-    pub fn poll_fd(&mut self) -> RawFd {
-        self.engine.driver().poll_fd()
     }
 }
