@@ -19,7 +19,7 @@ enum Goal {
 }
 
 /// A future that is ready after a while, and says how long it took: at least as long as asked for.
-/// Made by [`sleep`], [`sleep_until`] and [`Timers::sleep`].
+/// Made by [`sleep()`], [`sleep_until`] and [`Timers::sleep`].
 ///
 /// Cancel-safe: dropping it takes it out of the wheel, from whatever thread, and loses nothing.
 ///

@@ -117,7 +117,7 @@ impl Timers {
         &self.clock
     }
 
-    /// A sleep on these timers, whatever thread polls it: see [`super::sleep`].
+    /// A sleep on these timers, whatever thread polls it: see [`super::sleep()`].
     pub fn sleep(self: &Arc<Self>, duration: Duration) -> Sleep {
         Sleep::on(self.clone(), duration)
     }
