@@ -1,0 +1,127 @@
+//! kimojio, without its TLS.
+
+use crate::contender::{Contender, Run};
+use crate::rows::{self, Acquire, Channel, Notify, OneThread, Oneshot, StartTimer};
+use kimojio::configuration::Configuration;
+use kimojio::{
+    AsyncEvent, AsyncLock, AsyncLockRef, AsyncSemaphore, Receiver, ReceiverOneshot, Runtime,
+    Sender, SenderOneshot, operations,
+};
+use std::time::Duration;
+
+pub const CONTENDER: Contender = Contender { name: "kimojio", crates: &["kimojio"], cells };
+
+fn cells() -> Vec<(&'static str, Run)> {
+    let mut cells = rows::one_cells::<Kimojio>();
+    cells.push(rows::channel_cell::<Kimojio, Kimojio>());
+    cells.push(rows::request_cell::<Kimojio, Kimojio, Kimojio>());
+    cells.push(rows::notify_cell::<Kimojio, AsyncEvent>());
+    cells.extend(rows::mutex_cells::<Kimojio, AsyncLock<u64>>());
+    cells.push(rows::semaphore_cell::<Kimojio, AsyncSemaphore>());
+    cells.push(rows::oneshot_cell::<Kimojio, Kimojio>());
+    cells.extend(rows::timer_cells::<Kimojio, Kimojio>());
+    cells
+}
+
+struct Kimojio;
+
+impl OneThread for Kimojio {
+    fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
+        let ended = Runtime::new(0, Configuration::new()).block_on(future);
+        ended.expect("nobody shuts it down").ok().expect("no panic")
+    }
+
+    fn spawn(future: impl Future<Output = ()> + 'static) -> impl Future<Output = ()> + 'static {
+        let join = operations::spawn_task(future);
+        async { join.await.ok().expect("no panic") }
+    }
+}
+
+impl Channel for Kimojio {
+    type Sender<T: 'static> = Sender<T>;
+    type Receiver<T: 'static> = Receiver<T>;
+
+    /// It has room for one, or for all.
+    fn channel<T: 'static>(_: usize) -> (Self::Sender<T>, Self::Receiver<T>) {
+        kimojio::async_channel()
+    }
+
+    async fn send<T: 'static>(sender: &Self::Sender<T>, value: T) {
+        sender.send(value).await.ok().expect("somebody receives");
+    }
+
+    async fn receive<T: 'static>(receiver: &mut Self::Receiver<T>) -> Option<T> {
+        receiver.recv().await.ok()
+    }
+}
+
+impl Oneshot for Kimojio {
+    type Sender = SenderOneshot<u64>;
+    type Receiver = ReceiverOneshot<u64>;
+
+    fn oneshot() -> (Self::Sender, Self::Receiver) {
+        kimojio::oneshot()
+    }
+
+    fn send(sender: Self::Sender, value: u64) {
+        sender.send(value).expect("somebody waits");
+    }
+
+    async fn receive(receiver: Self::Receiver) -> u64 {
+        receiver.recv().await.ok().expect("somebody sends")
+    }
+}
+
+impl Notify for AsyncEvent {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn notify(&self) {
+        self.set();
+    }
+
+    async fn notified(&self) {
+        self.wait_reset().await.ok().expect("nobody cancels it");
+    }
+}
+
+impl Acquire for AsyncLock<u64> {
+    type Held<'a> = AsyncLockRef<'a, u64>;
+
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    async fn acquire(&self) -> AsyncLockRef<'_, u64> {
+        self.lock().await.ok().expect("nobody cancels it")
+    }
+}
+
+/// A permit that gives itself back, as the others' do.
+pub struct Permit<'a>(&'a AsyncSemaphore);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Acquire for AsyncSemaphore {
+    type Held<'a> = Permit<'a>;
+
+    fn new() -> Self {
+        Self::new(4)
+    }
+
+    async fn acquire(&self) -> Permit<'_> {
+        self.acquire().await.ok().expect("nobody cancels it");
+        Permit(self)
+    }
+}
+
+impl StartTimer for Kimojio {
+    async fn sleep(duration: Duration) {
+        let _ = operations::sleep(duration).await;
+    }
+}
