@@ -32,7 +32,7 @@ impl Settings {
             }
         }
         let is_wanted =
-            |row: &&Row| wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part));
+            |row: &&Row| wanted.is_empty() || wanted.iter().any(|part| row.name().contains(part));
         settings.rows = ROWS.iter().filter(is_wanted).collect();
         if settings.rows.is_empty() || settings.processes == 0 {
             return Err("nothing to measure".into());
@@ -62,7 +62,7 @@ pub fn run(settings: &Settings) -> Vec<Vec<Outcome>> {
     let mut findings = vec![vec![Vec::new(); CONTENDERS.len()]; settings.rows.len()];
     for round in 1..=settings.processes {
         for (row, findings) in settings.rows.iter().zip(&mut findings) {
-            eprint!("\r\x1b[Kround {round} of {}: {}", settings.processes, row.name);
+            eprint!("\r\x1b[Kround {round} of {}: {}", settings.processes, row.name());
             for (contender, findings) in CONTENDERS.iter().zip(findings) {
                 if contender.run_of(row).is_some() {
                     findings.push(measure(row, contender.name, settings.budget_ms));
@@ -94,7 +94,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn measure(row: &Row, contender: &str, budget_ms: u64) -> Option<Finding> {
     let myself = std::env::current_exe().expect("this program has a path");
     let mut child = Command::new(myself)
-        .args(["--measure", row.name, contender, &budget_ms.to_string()])
+        .args(["--measure", &row.name(), contender, &budget_ms.to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

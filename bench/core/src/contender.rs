@@ -33,7 +33,7 @@ impl Contender {
 
 /// What a child process does: one row of one contender, told on one line of the standard output.
 pub fn measure_here(row: &str, contender: &str, budget_ms: &str) {
-    let row = rows::ROWS.iter().find(|known| known.name == row).expect("a row's name");
+    let row = rows::ROWS.iter().find(|known| known.name() == row).expect("a row's name");
     let contender = CONTENDERS.iter().find(|known| known.name == contender).expect("a contender");
     let run = contender.run_of(row).expect("the contender knows the row");
     let budget = Duration::from_millis(budget_ms.parse().expect("milliseconds"));

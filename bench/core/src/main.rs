@@ -16,8 +16,9 @@ mod children;
 mod contender;
 #[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
 mod counting;
+#[expect(unsafe_code, reason = "questions to the kernel")]
+mod machine;
 mod measure;
-mod memory;
 mod peers;
 mod rows;
 mod subject;

@@ -48,7 +48,7 @@ fn line(row: &Row, outcomes: &[Outcome]) -> String {
     let unit = unit(row.unit);
     format!(
         "| {} | {unit} | {} | {best_name} | {ratio} | {must} | {aim} |",
-        row.name,
+        row.name(),
         cells.join(" | ")
     )
 }

@@ -40,7 +40,7 @@ impl Channel for Glommio {
     }
 
     async fn send<T: 'static>(sender: &Self::Sender<T>, value: T) {
-        sender.send(value).await.ok().expect("somebody receives");
+        sender.send(value).await.expect("somebody receives");
     }
 
     async fn receive<T: 'static>(receiver: &mut Self::Receiver<T>) -> Option<T> {
@@ -57,11 +57,11 @@ impl Oneshot for Glommio {
     }
 
     fn send(sender: Self::Sender, value: u64) {
-        sender.send(value).ok().expect("somebody waits");
+        sender.send(value).expect("somebody waits");
     }
 
     async fn receive(receiver: Self::Receiver) -> u64 {
-        receiver.await.ok().expect("somebody sends")
+        receiver.await.expect("somebody sends")
     }
 }
 
@@ -73,7 +73,7 @@ impl Acquire for Mutex<u64> {
     }
 
     async fn acquire(&self) -> MutexGuard<'_, u64> {
-        self.lock().await.ok().expect("it is open")
+        self.lock().await.expect("it is open")
     }
 }
 
@@ -85,7 +85,7 @@ impl Acquire for Semaphore {
     }
 
     async fn acquire(&self) -> Permit<'_> {
-        self.acquire_permit(1).await.ok().expect("it is open")
+        self.acquire_permit(1).await.expect("it is open")
     }
 }
 

@@ -44,7 +44,7 @@ impl Channel for Monoio {
     }
 
     async fn send<T: 'static>(sender: &Self::Sender<T>, value: T) {
-        sender.send(value).await.ok().expect("somebody receives");
+        sender.send(value).await.expect("somebody receives");
     }
 
     async fn receive<T: 'static>(receiver: &mut Self::Receiver<T>) -> Option<T> {

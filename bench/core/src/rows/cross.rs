@@ -1,7 +1,8 @@
-//! Two threads, a runtime on each, that wake each other.
+//! Two threads on two CPUs, a runtime on each, that wake each other.
 
 use super::one::{OneThread, in_a_task};
 use crate::contender::Run;
+use crate::machine;
 use crate::measure::Measure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ fn rounds<L: OneThread, N: Pair>(measure: &mut Measure, rounds: u64, pause: Dura
     let other = bells.clone();
     // It ends with the process.
     std::thread::spawn(move || {
+        machine::stay_on(1);
         L::block_on(async move {
             loop {
                 other.0.notified().await;
@@ -34,6 +36,7 @@ fn rounds<L: OneThread, N: Pair>(measure: &mut Measure, rounds: u64, pause: Dura
             }
         });
     });
+    machine::stay_on(0);
     in_a_task::<L, _>(measure, async move |mut measure: Measure| {
         measure
             .run_async_timed(rounds, async || {

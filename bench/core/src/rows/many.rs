@@ -1,8 +1,8 @@
 //! Several worker threads: tokio's own set, written anew from its definitions.
 
 use crate::contender::Run;
+use crate::machine;
 use crate::measure::Measure;
-use crate::memory;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
@@ -206,14 +206,14 @@ fn chained_spawn<P: ManyThreads>(measure: &mut Measure) {
 
 /// What a task of 16 bytes takes that waits for ever: resident memory by the number of tasks.
 pub fn memory_cell<P: ManyThreads>() -> (&'static str, Run) {
-    ("memory", |measure| {
+    ("memory of a parked task", |measure| {
         const TASKS: usize = 200_000;
         P::start(measure.workers());
         // The pool's own tables and threads come first.
         park_all::<P>(1_000);
-        let before = memory::resident();
+        let before = machine::resident();
         park_all::<P>(TASKS);
-        measure.found((memory::resident() - before) as f64 / TASKS as f64, 0.0);
+        measure.found((machine::resident() - before) as f64 / TASKS as f64, 0.0);
     })
 }
 

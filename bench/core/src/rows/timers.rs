@@ -2,6 +2,7 @@
 
 use super::one::{OneThread, in_a_task};
 use crate::contender::Run;
+use crate::machine;
 use crate::measure::Measure;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -53,12 +54,13 @@ fn cancel<L: OneThread, T: StartTimer>(measure: &mut Measure, beside: u64) {
     });
 }
 
-/// A task each for 1,000 sleeps of 1 to 2 ms. The time that passes anyway is in it.
+/// A task each for 1,000 sleeps of 1 to 2 ms: the CPU time of all threads for one of them.
 fn fire<L: OneThread, T: StartTimer>(measure: &mut Measure) {
     in_a_task::<L, _>(measure, async move |mut measure: Measure| {
         let mut joins = Vec::with_capacity(TIMERS);
         measure
-            .run_async(TIMERS as u64, async || {
+            .run_async_timed(TIMERS as u64, async || {
+                let before = machine::cpu();
                 joins.extend((0..TIMERS as u64).map(|timer| {
                     let duration = Duration::from_micros(1_000 + timer * 7919 % 1_000);
                     L::spawn(T::sleep(duration))
@@ -66,6 +68,7 @@ fn fire<L: OneThread, T: StartTimer>(measure: &mut Measure) {
                 for join in joins.drain(..) {
                     join.await;
                 }
+                machine::cpu() - before
             })
             .await;
         measure
