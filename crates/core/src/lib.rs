@@ -22,6 +22,7 @@ pub mod policy;
 pub mod resource;
 pub mod slab;
 pub mod slot;
+pub mod sync;
 pub mod time;
 pub mod token;
 pub mod waker;

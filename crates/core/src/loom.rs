@@ -6,16 +6,16 @@
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
-    sync::{Mutex, MutexGuard},
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    sync::{Arc, Mutex, MutexGuard, RwLock},
 };
 
 #[cfg(not(loom))]
 pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 #[cfg(not(loom))]
 mod real {
@@ -26,6 +26,10 @@ mod real {
     impl<T> UnsafeCell<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0.into_inner()
         }
 
         #[inline(always)]
