@@ -19,8 +19,10 @@ mod loom;
 pub mod park;
 pub mod policy;
 pub mod resource;
+pub mod scheduler;
 pub mod slab;
 pub mod slot;
+pub mod task;
 pub mod token;
 pub mod waker;
 
