@@ -1,0 +1,780 @@
+//! A scheduler of one thread, with one loop or none.
+//!
+//! ```text
+//!  spawn, wakes of this thread ──────────────► queue ─► poll ─► Pending, or over
+//!                                                ▲        │
+//!  spawns and wakes of other threads ─► entry ───┤        └─ woken meanwhile: behind all others
+//!                                                │
+//!  loop (driver): wakes by number ───────────────┘   entry and loop: every 61 polls, and when idle
+//!
+//!  idle: nothing ready ─► the entry falls asleep ─► the loop waits, or the thread parks
+//! ```
+//!
+//! Tasks run in the order of their wakes, unless the slot for the last one is switched on. A task
+//! that is always ready keeps nobody else from running, nor the loop: entry and loop have their turn
+//! every 61 polls.
+//!
+//! When it is dropped: no more spawns; every task is aborted, so futures are dropped here, on their
+//! own thread, and whoever awaits them is told; the loop is drained; a waker or a handle that is still
+//! out keeps the memory of its task, and nothing else.
+
+use super::entry::{Entry, Pushed};
+use super::op::Ops;
+use crate::abi::ErrorKind;
+use crate::driver::Driver;
+use crate::error::Error;
+use crate::home::Home;
+use crate::loom::{AtomicU64, Ordering, thread};
+use crate::task::dispatch::{Dispatch, Status};
+use crate::task::here::{self, Here, Place, Workers};
+use crate::task::pool::Depot;
+use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
+use crate::task::{Claim, Hook, JoinHandle, Spawn, SpawnError, Step, TaskId, TaskInfo, TaskRef, Wake};
+use crate::task::{info, run};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Polls after which entry and loop have their turn.
+const TURN_POLLS: u32 = 61;
+
+/// How a [`LocalScheduler`] is made.
+#[must_use]
+pub struct LocalOptions {
+    lifo: bool,
+    bytes_max: usize,
+    hook: Option<Hook>,
+    drain_deadline: Duration,
+    blocks_max: usize,
+    driver: Option<(Box<dyn Driver>, Arc<Home>)>,
+}
+
+impl std::fmt::Debug for LocalOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalOptions").field("lifo", &self.lifo).finish_non_exhaustive()
+    }
+}
+
+impl Default for LocalOptions {
+    fn default() -> Self {
+        Self {
+            lifo: false,
+            bytes_max: 128 << 20,
+            hook: None,
+            drain_deadline: Duration::from_secs(5),
+            blocks_max: 64,
+            driver: None,
+        }
+    }
+}
+
+impl LocalOptions {
+    /// First woken, first run; no loop; up to 128 MiB of pooled tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the task that was woken last runs first. What it wakes in turn displaces it, and who
+    /// was displaced goes behind the others; so that nobody starves, the slot has to wait whenever
+    /// entry and loop have their turn. Off by default.
+    pub fn lifo(mut self, on: bool) -> Self {
+        self.lifo = on;
+        self
+    }
+
+    /// The most memory for pooled tasks, in bytes. Beyond it spawns are refused with Busy.
+    pub fn bytes_max(mut self, bytes: usize) -> Self {
+        self.bytes_max = bytes;
+        self
+    }
+
+    /// Has every step reported.
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.hook = Some(hook);
+        self
+    }
+
+    /// The loop of this thread. `home` is the one whose slots the driver completes; its doorbell wakes
+    /// the driver's turn. `blocks_max` blocks are kept for long paths.
+    pub fn driver(mut self, driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
+        self.driver = Some((driver, home));
+        self.blocks_max = blocks_max;
+        self
+    }
+
+    /// How long the end of the scheduler waits for ops that are in flight.
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.drain_deadline = deadline;
+        self
+    }
+
+    /// The scheduler, for this thread.
+    ///
+    /// # Errors
+    ///
+    /// None today; a driver's own failures come from its maker.
+    pub fn build(self) -> Result<LocalScheduler, Error> {
+        let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
+        let shared = Arc::new(Shared {
+            dispatch: Dispatch {
+                depot: Depot::new(self.bytes_max),
+                schedule: schedule_from_outside,
+                release,
+                status: Status::new(),
+            },
+            entry: Entry::new(),
+            bell: ops.as_ref().map(Ops::bell),
+            owner: thread::current(),
+            spawned_outside: AtomicU64::new(0),
+        });
+        // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
+        // calls `leave`.
+        let here = unsafe { Here::new(shared.dispatch(), Workers::One, self.lifo) };
+        here.set_hook(self.hook);
+        let here = Box::new(here);
+        if let Some(ops) = &ops {
+            ops.tie(Some(NonNull::from(&*here)));
+        }
+        Ok(LocalScheduler {
+            here,
+            shared,
+            ops,
+            running: Cell::new(false),
+            drain_deadline: self.drain_deadline,
+        })
+    }
+}
+
+/// What other threads have of the scheduler.
+#[derive(Debug)]
+#[repr(C)]
+struct Shared {
+    dispatch: Dispatch,
+    entry: Entry,
+    /// Of the loop; without one the thread is unparked.
+    bell: Option<Arc<Home>>,
+    owner: thread::Thread,
+    spawned_outside: AtomicU64,
+}
+
+impl Shared {
+    /// With the whole of `Shared` behind it, for [`Self::of`] and `release`.
+    fn dispatch(self: &Arc<Self>) -> NonNull<Dispatch> {
+        // SAFETY: an `Arc`'s pointer is not null.
+        unsafe { NonNull::new_unchecked(Arc::as_ptr(self).cast_mut().cast()) }
+    }
+
+    /// # Safety
+    ///
+    /// From [`Self::dispatch`], and there.
+    unsafe fn of<'a>(dispatch: NonNull<Dispatch>) -> &'a Self {
+        // SAFETY: the dispatch is the first field of the whole that the pointer is derived from.
+        unsafe { dispatch.cast::<Self>().as_ref() }
+    }
+
+    fn push(&self, task: TaskRef) -> bool {
+        match self.entry.push(task) {
+            Pushed::Quiet => true,
+            Pushed::Closed => false,
+            Pushed::Ring => {
+                match &self.bell {
+                    Some(home) => home.doorbell.ring(),
+                    None => self.owner.unpark(),
+                }
+                true
+            }
+        }
+    }
+}
+
+/// See [`Dispatch::schedule`].
+unsafe fn schedule_from_outside(dispatch: NonNull<Dispatch>, task: TaskRef) {
+    // SAFETY: the task holds SCHEDULED, so it is not Complete and the scheduler waits for it.
+    let shared = unsafe { Shared::of(dispatch) };
+    let pushed = shared.push(task);
+    debug_assert!(pushed, "the entry closes after the last task");
+}
+
+/// See [`Dispatch::release`].
+unsafe fn release(dispatch: NonNull<Dispatch>) {
+    // SAFETY: the scheduler's drop left one count for this call.
+    drop(unsafe { Arc::from_raw(dispatch.cast::<Shared>().as_ptr().cast_const()) });
+}
+
+/// The end of a run that had to go on.
+#[derive(Debug)]
+pub enum RunError {
+    /// A task said [`crate::task::exit_all`] with this status, or the future itself `exit`.
+    Exited(i32),
+    /// Nothing will ever run again.
+    Stalled(Stalled),
+    /// The loop failed.
+    Loop(Error),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "the scheduler was told to end with status {status}"),
+            Self::Stalled(stalled) => stalled.fmt(f),
+            Self::Loop(error) => write!(f, "the loop failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Every task waits for another one: nothing is in flight, and nobody else can wake any of them.
+///
+/// It is never said in error: as long as a waker, an abort handle, a join handle that no task awaits,
+/// or a [`Remote`] is out, the scheduler takes it that somebody will use it, and waits.
+#[derive(Debug)]
+pub struct Stalled {
+    /// Who waits for what.
+    pub tasks: Vec<TaskInfo>,
+}
+
+impl std::fmt::Display for Stalled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "stalled: no task can run, {} wait", self.tasks.len())?;
+        self.tasks.iter().try_for_each(|task| write!(f, "\n  {task}"))
+    }
+}
+
+impl std::error::Error for Stalled {}
+
+impl PartialEq for RunError {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exited(a), Self::Exited(b)) => a == b,
+            (Self::Loop(a), Self::Loop(b)) => a == b,
+            (Self::Stalled(a), Self::Stalled(b)) => a.tasks == b.tasks,
+            _ => false,
+        }
+    }
+}
+
+/// See the module's text.
+///
+/// It stays on its thread:
+///
+/// ```compile_fail
+/// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
+/// std::thread::spawn(move || scheduler.run());
+/// ```
+///
+/// and so do tasks that may not move, while their futures may hold anything of this thread:
+///
+/// ```
+/// use std::rc::Rc;
+/// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
+/// let shared = Rc::new(5);
+/// assert_eq!(scheduler.block_on(scheduler.spawn(async move { *shared })).unwrap(), 5);
+/// ```
+///
+/// What a task borrows has to outlive it, which nothing of a function's own does:
+///
+/// ```compile_fail
+/// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
+/// let text = String::from("borrowed");
+/// let _ = scheduler.spawn(async { text.len() });
+/// drop(text);
+/// ```
+pub struct LocalScheduler {
+    here: Box<Here>,
+    shared: Arc<Shared>,
+    ops: Option<Ops>,
+    running: Cell<bool>,
+    drain_deadline: Duration,
+}
+
+impl std::fmt::Debug for LocalScheduler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalScheduler").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+/// Why a pass over the queue ended.
+enum Idle {
+    /// The run is to end.
+    Stop,
+    /// Nothing is ready.
+    Nothing,
+}
+
+impl LocalScheduler {
+    /// With [`LocalOptions::new`].
+    ///
+    /// # Errors
+    ///
+    /// See [`LocalOptions::build`].
+    pub fn new() -> Result<Self, Error> {
+        LocalOptions::new().build()
+    }
+
+    /// Spawns a task.
+    ///
+    /// # Panics
+    ///
+    /// Where [`Self::try_spawn`] fails.
+    #[inline]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.try_spawn(future) {
+            Ok(join) => join,
+            Err(refused) => refused_to_panic(refused.error()),
+        }
+    }
+
+    /// Spawns a task.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError::error`]. The future comes back.
+    #[inline]
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.try_spawn_as(Spawn::new(), future)
+    }
+
+    /// Spawns a task that is something special.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError::error`]. The future comes back.
+    #[inline]
+    pub fn try_spawn_as<F>(
+        &self,
+        spawn: Spawn,
+        future: F,
+    ) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        // SAFETY: it is polled and dropped on this thread, and borrows nothing.
+        unsafe { self.spawn_anything(spawn, future) }
+    }
+
+    /// # Safety
+    ///
+    /// The future is dropped before what it borrows is gone.
+    #[inline]
+    unsafe fn spawn_anything<F: Future>(
+        &self,
+        spawn: Spawn,
+        future: F,
+    ) -> Result<JoinHandle<F::Output>, SpawnError<F>> {
+        if self.here.is_closing() {
+            return Err(SpawnError::new(ErrorKind::Closed.into(), future));
+        }
+        let dispatch = self.shared.dispatch();
+        // SAFETY: this thread polls and drops it; the caller's promise.
+        let (task, join) = unsafe { create(Some(&self.here), dispatch, spawn, future) }?;
+        start(&self.here, task, spawn);
+        Ok(join)
+    }
+
+    /// Spawns a task into storage of the caller's. `make` is called once that is claimed.
+    ///
+    /// # Errors
+    ///
+    /// Busy where the storage is in use.
+    pub fn spawn_in<F>(
+        &self,
+        storage: &'static impl Claim<F>,
+        spawn: Spawn,
+        make: impl FnOnce() -> F,
+    ) -> Result<JoinHandle<F::Output>, Error>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if self.here.is_closing() {
+            return Err(ErrorKind::Closed.into());
+        }
+        let claimed = storage.claim_place()?.into_claimed();
+        let dispatch = self.shared.dispatch();
+        // SAFETY: it is polled and dropped on this thread, and borrows nothing.
+        let (task, join) = unsafe { create_claimed(claimed, dispatch, spawn, make) }?;
+        start(&self.here, task, spawn);
+        Ok(join)
+    }
+
+    /// What other threads spawn with.
+    pub fn remote(&self) -> Remote {
+        Remote { shared: self.shared.clone() }
+    }
+
+    /// The loop, if it has one.
+    pub fn ops(&self) -> Option<&Ops> {
+        self.ops.as_ref()
+    }
+
+    /// Every task, what it does, and what it waits for.
+    pub fn dump(&self) -> Vec<TaskInfo> {
+        info::list(&self.shared.dispatch)
+    }
+
+    /// Whether a task is ready to run now.
+    pub fn has_ready(&self) -> bool {
+        !self.here.queue.is_empty() || !self.shared.entry.is_empty()
+    }
+
+    /// Runs tasks until there are none but system tasks, or one says
+    /// [`exit_all`](crate::task::exit_all). The status that was said last, or zero.
+    ///
+    /// # Errors
+    ///
+    /// Stalled; or what the loop's turn fails with.
+    ///
+    /// # Panics
+    ///
+    /// Where it is called from one of its own tasks.
+    pub fn run(&self) -> Result<i32, RunError> {
+        let ended = self.drive(|| self.live() == 0);
+        let status = &self.shared.dispatch.status;
+        match ended {
+            Ok(()) => {
+                let _ = status.take_all();
+                Ok(status.code())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs tasks until the future is ready. It is polled like a task of this scheduler, but it need
+    /// not be `'static`.
+    ///
+    /// # Errors
+    ///
+    /// Exited where it or a task ended everything; Stalled; or what the loop's turn fails with.
+    ///
+    /// # Panics
+    ///
+    /// Where the future does, and where it is called from one of its own tasks.
+    pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
+        let mut future = pin!(future);
+        let mut output = None;
+        // SAFETY: it is not moved.
+        let place = NonNull::from(unsafe { future.as_mut().get_unchecked_mut() });
+        let root = Root {
+            target: Some((place, NonNull::from(&mut output))),
+            stop: NonNull::from(&self.here.stop),
+        };
+        // SAFETY: the guard below cuts it off from what it points to before that is gone.
+        let joined = unsafe { self.spawn_anything::<Root<F>>(Spawn::new().system(), root) };
+        let join = match joined {
+            Ok(join) => RootGuard { join: Some(join), future: PhantomData::<F> },
+            Err(refused) => return Err(RunError::Loop(refused.error())),
+        };
+        let ended = self.drive(|| join.is_finished());
+        let panic = join.finish();
+        if let Some(payload) = panic {
+            std::panic::resume_unwind(payload);
+        }
+        if let Some(output) = output {
+            return Ok(output);
+        }
+        ended?;
+        let status = &self.shared.dispatch.status;
+        let _ = status.take_all();
+        Err(RunError::Exited(status.code()))
+    }
+
+    /// [`Self::run_until`] for those who do not expect it to fail.
+    ///
+    /// # Panics
+    ///
+    /// Where that does, and where it gives an error: a program that is stalled says so, and by whom.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self.run_until(future) {
+            Ok(output) => output,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Tasks that keep a run going.
+    fn live(&self) -> i64 {
+        // Relaxed: a spawn of another thread that comes at the end comes before or after it.
+        let outside = self.shared.spawned_outside.load(Ordering::Relaxed);
+        self.here.live.get() + outside.cast_signed()
+    }
+
+    fn drive(&self, done: impl Fn() -> bool) -> Result<(), RunError> {
+        assert!(!self.running.replace(true), "a scheduler was run by one of its own tasks");
+        let _running = Running(&self.running);
+        let _entered = here::enter(&self.here);
+        self.here.stop.set(false);
+        while !done() {
+            match self.pass() {
+                Idle::Stop => return Ok(()),
+                Idle::Nothing if done() => return Ok(()),
+                Idle::Nothing => self.wait()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs what is ready, entry and loop in between, until nothing is.
+    fn pass(&self) -> Idle {
+        let here = &*self.here;
+        loop {
+            let mut ran = 0;
+            while ran < TURN_POLLS {
+                let Some(task) = here.queue.pop(ran == TURN_POLLS - 1) else { break };
+                // SAFETY: from this scheduler's queue, on its thread, which is entered.
+                unsafe { run::run(task, here) };
+                ran += 1;
+                if here.stop.get() {
+                    return Idle::Stop;
+                }
+            }
+            self.take_arrived();
+            if let Some(ops) = &self.ops
+                && ops.in_flight() > 0
+                // A loop that fails does so again when there is nothing else to do.
+                && let Err(_error) = ops.turn(Some(Duration::ZERO))
+            {
+                return Idle::Nothing;
+            }
+            if here.queue.is_empty() {
+                return Idle::Nothing;
+            }
+        }
+    }
+
+    fn take_arrived(&self) {
+        if self.shared.entry.is_empty() {
+            return;
+        }
+        for task in self.shared.entry.take() {
+            self.here.trace(|| Step::Arrived(TaskId::of(task)));
+            self.here.queue.push(task, Place::Back);
+        }
+    }
+
+    /// Nothing is ready: waits for the loop, or for other threads.
+    fn wait(&self) -> Result<(), RunError> {
+        self.check_stalled()?;
+        if !self.shared.entry.fall_asleep() {
+            self.take_arrived();
+            return Ok(());
+        }
+        let turned = match &self.ops {
+            Some(ops) => ops.turn(None).map(|_| ()),
+            None => {
+                while self.shared.entry.is_asleep() {
+                    thread::park();
+                }
+                Ok(())
+            }
+        };
+        self.shared.entry.wake_up();
+        self.take_arrived();
+        turned.map_err(RunError::Loop)
+    }
+
+    fn check_stalled(&self) -> Result<(), RunError> {
+        // The scheduler itself has one count of `Shared`.
+        if Arc::strong_count(&self.shared) > 1
+            || self.ops.as_ref().is_some_and(|ops| ops.in_flight() > 0)
+        {
+            return Ok(());
+        }
+        let mut stuck = true;
+        self.shared.dispatch.depot.each(|task| stuck &= info::is_stuck(task));
+        // What came meanwhile came from somebody.
+        if !stuck || !self.shared.entry.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::Stalled(Stalled { tasks: self.dump() }))
+    }
+
+    /// Aborts every task and runs until all are over. Only then may what they borrow go.
+    fn end_all(&self) {
+        let _entered = here::enter(&self.here);
+        loop {
+            let mut live = 0;
+            self.shared.dispatch.depot.each(|task| {
+                if !task.state().look_acquire().is_complete() {
+                    live += 1;
+                    if task.state().abort() == Wake::Enqueue {
+                        self.here.queue.push(task, Place::Back);
+                    }
+                }
+            });
+            if live == 0 && self.shared.entry.close() {
+                return;
+            }
+            self.take_arrived();
+            while let Some(task) = self.here.queue.pop(true) {
+                // SAFETY: from this scheduler's queue, on its thread, which is entered.
+                unsafe { run::run(task, &self.here) };
+            }
+            if live > 0 && self.shared.entry.is_empty() {
+                // Another thread has scheduled one and is about to push it.
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+impl Drop for LocalScheduler {
+    fn drop(&mut self) {
+        self.here.close();
+        self.end_all();
+        if let Some(ops) = &self.ops {
+            {
+                let _entered = here::enter(&self.here);
+                if ops.drain(self.drain_deadline) > 0 {
+                    // The kernel still writes there: it stays, on purpose.
+                    std::mem::forget(ops.clone());
+                }
+            }
+            ops.tie(None);
+        }
+        self.here.leave();
+        let kept = self.shared.clone();
+        if self.shared.dispatch.depot.close() > 0 {
+            // For `release`, by the last of those that still refer to a task.
+            std::mem::forget(kept);
+        }
+    }
+}
+
+struct Running<'a>(&'a Cell<bool>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+/// The future of `run_until`, as a task: it lies on the caller's stack, and so does its output.
+struct Root<F: Future> {
+    /// `None` once they are gone.
+    target: Option<(NonNull<F>, NonNull<Option<F::Output>>)>,
+    stop: NonNull<Cell<bool>>,
+}
+
+impl<F: Future> Future for Root<F> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((mut future, mut output)) = self.target else { return Poll::Ready(()) };
+        // SAFETY: `run_until` has them on its stack, below this call, and its guard takes them away
+        // before it is left; it does not use them while it drives this.
+        let future = unsafe { future.as_mut() };
+        // SAFETY: `run_until` pinned it.
+        let future = unsafe { Pin::new_unchecked(future) };
+        // SAFETY: as above.
+        let output = unsafe { output.as_mut() };
+        future.poll(cx).map(|value| *output = Some(value))
+    }
+}
+
+impl<F: Future> Drop for Root<F> {
+    fn drop(&mut self) {
+        if self.target.is_some() {
+            // SAFETY: the scheduler is there as long as any of its tasks has a future.
+            unsafe { self.stop.as_ref() }.set(true);
+        }
+    }
+}
+
+/// Sees to it that the root's task does not reach what is gone.
+struct RootGuard<F: Future> {
+    join: Option<JoinHandle<()>>,
+    future: PhantomData<F>,
+}
+
+impl<F: Future> RootGuard<F> {
+    fn is_finished(&self) -> bool {
+        self.join.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// What the future panicked with, where it did.
+    fn finish(mut self) -> Option<Box<dyn std::any::Any + Send>> {
+        if !self.is_finished() {
+            return None;
+        }
+        self.join.take()?.into_finished()?.err()?.into_panic()
+    }
+}
+
+impl<F: Future> Drop for RootGuard<F> {
+    fn drop(&mut self) {
+        let Some(join) = self.join.take().filter(|join| !join.is_finished()) else { return };
+        let root = join.task().stage().cast::<Root<F>>();
+        // SAFETY: not Complete, so the future is there; only this thread polls or drops it, and it
+        // does neither now. From here on it is empty, whenever its turn comes.
+        unsafe { (*root).target = None };
+        join.abort();
+    }
+}
+
+/// Spawns on a [`LocalScheduler`] from other threads. While one is out, the scheduler never takes
+/// itself for stalled.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    shared: Arc<Shared>,
+}
+
+impl Remote {
+    /// Spawns a task.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError::error`]; Closed where the scheduler is gone. Where it goes at this very
+    /// moment, the future is dropped here, and the handle says that it was cancelled.
+    pub fn try_spawn<F>(
+        &self,
+        spawn: Spawn,
+        future: F,
+    ) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let dispatch = self.shared.dispatch();
+        // SAFETY: it may go to the scheduler's thread, and its output may come back.
+        let (task, join) = unsafe { create(None, dispatch, spawn, future) }?;
+        if !spawn.is_system() {
+            // Relaxed: it counts; the push publishes.
+            self.shared.spawned_outside.fetch_add(1, Ordering::Relaxed);
+        }
+        if !self.shared.push(task) {
+            // SAFETY: SCHEDULED is ours still, and the future may be dropped here as anywhere.
+            unsafe { run::discard(task) };
+        }
+        Ok(join)
+    }
+
+    /// [`Self::try_spawn`] with nothing special.
+    ///
+    /// # Panics
+    ///
+    /// Where that fails.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.try_spawn(Spawn::new(), future) {
+            Ok(join) => join,
+            Err(refused) => refused_to_panic(refused.error()),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The handle of a task: what awaits it, aborts it, or lets it go.
+
+use super::header::TaskRef;
+use super::run;
+use super::state::{DropJoin, End, Joinable};
+use super::vtable::Payload;
+use super::waits::{WaitsFor, WokenFrom, note_waiting};
+use super::{TaskId, here, waker};
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+static JOIN: WaitsFor = WaitsFor::new("join");
+
+/// Why a task has no output.
+pub struct JoinError {
+    payload: Option<Payload>,
+}
+
+impl JoinError {
+    /// Whether the task was aborted, by its handle or by its scheduler's end.
+    pub fn is_cancelled(&self) -> bool {
+        self.payload.is_none()
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        self.payload.is_some()
+    }
+
+    /// What the panic carried, for [`std::panic::resume_unwind`]; `None` where there was none.
+    pub fn into_panic(self) -> Option<Box<dyn std::any::Any + Send + 'static>> {
+        self.payload
+    }
+
+    fn message(&self) -> Option<&str> {
+        let payload = self.payload.as_ref()?;
+        payload
+            .downcast_ref::<&'static str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
+}
+
+// SAFETY: the payload is Send, and by reference only text is read from it.
+unsafe impl Sync for JoinError {}
+
+impl std::fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.payload, self.message()) {
+            (None, _) => f.write_str("JoinError::Cancelled"),
+            (_, Some(message)) => write!(f, "JoinError::Panic({message:?})"),
+            _ => f.write_str("JoinError::Panic(..)"),
+        }
+    }
+}
+
+impl std::fmt::Display for JoinError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.payload, self.message()) {
+            (None, _) => f.write_str("the task was cancelled"),
+            (_, Some(message)) => write!(f, "the task panicked: {message}"),
+            _ => f.write_str("the task panicked"),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+/// The handle of a task. Awaited, it gives the output, or says that there is none.
+///
+/// Dropping it lets the task go on alone (as [`Self::detach`]); [`Self::abort`] stops it.
+///
+/// Cancel-safety: awaiting by reference (`&mut handle`) loses nothing when it is dropped.
+///
+/// A handle may go to another thread only where the output may:
+///
+/// ```compile_fail
+/// fn goes<T: Send>(_: T) {}
+/// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
+/// goes(scheduler.spawn(async { std::rc::Rc::new(1) }));
+/// ```
+#[must_use = "dropped, the task goes on alone: say `detach` if that is meant"]
+pub struct JoinHandle<T> {
+    /// With the reference that JOIN stands for (I4 of the state).
+    task: TaskRef,
+    /// The output was given out, and the reference with it.
+    done: bool,
+    output: PhantomData<T>,
+}
+
+// SAFETY: of the task it reaches the state, the joiner's waker (I5) and, after Complete, the output
+// (I6), which may move.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: by reference only the state is read or marked.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> std::fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JoinHandle").field("done", &self.done).finish_non_exhaustive()
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    ///
+    /// The task was just spawned, this is the only handle of it, and its output is a `T`.
+    #[inline]
+    pub(super) const unsafe fn new(task: TaskRef) -> Self {
+        Self { task, done: false, output: PhantomData }
+    }
+
+    /// Lets the task go on alone. The same as dropping the handle, in words.
+    #[inline]
+    pub fn detach(self) {}
+
+    /// Asks the task to stop: its future is dropped where it runs, at its next turn, and whoever
+    /// awaits the handle gets a cancelled [`JoinError`]. Nothing happens to a task that is over.
+    pub fn abort(&self) {
+        if !self.done {
+            run::abort(self.task);
+        }
+    }
+
+    /// A handle that can only abort, for somebody else.
+    pub fn abort_handle(&self) -> AbortHandle {
+        if self.done {
+            return AbortHandle { task: None };
+        }
+        self.task.state().add_reference();
+        AbortHandle { task: Some(self.task) }
+    }
+
+    /// Whether the task is over.
+    pub fn is_finished(&self) -> bool {
+        self.done || self.task.state().look_acquire().is_complete()
+    }
+
+    /// The task's number in its scheduler. `None` once the output was given out: there is no such
+    /// task any more.
+    pub fn id(&self) -> Option<TaskId> {
+        (!self.done).then(|| TaskId::of(self.task))
+    }
+
+    /// Takes what the complete task left, and gives the reference up.
+    ///
+    /// # Safety
+    ///
+    /// The state said Complete with `end` to this handle, which is not done.
+    #[inline]
+    unsafe fn take(&mut self, end: End) -> Result<T, JoinError> {
+        let stage = self.task.stage();
+        self.done = true;
+        let taken = match end {
+            // SAFETY: the output is there, a `T`, and this handle's (I6).
+            End::Ready => Ok(unsafe { stage.cast::<T>().read() }),
+            // SAFETY: the payload is there, and this handle's (I6).
+            End::Panicked => Err(Some(unsafe { stage.cast::<Payload>().read() })),
+            End::Cancelled => Err(None),
+        };
+        // SAFETY: the handle's reference; it is done.
+        unsafe { run::release(self.task) };
+        taken.map_err(|payload| JoinError { payload })
+    }
+
+    /// The task, for as long as the handle is there and not done.
+    pub(crate) const fn task(&self) -> TaskRef {
+        self.task
+    }
+
+    /// What the task left, if it is over.
+    pub(crate) fn into_finished(mut self) -> Option<Result<T, JoinError>> {
+        if self.done {
+            return None;
+        }
+        match self.task.state().joinable() {
+            // SAFETY: Complete with `end`, as this handle was told; it is not done.
+            Joinable::Complete(end) => Some(unsafe { self.take(end) }),
+            Joinable::Empty | Joinable::Full => None,
+        }
+    }
+
+    /// Puts a waker into the empty place and offers it. How the task ended, where it did so before.
+    fn offer(&mut self, waker: &Waker, inside: bool) -> Result<(), End> {
+        let waker = waker.clone();
+        self.task.header().joiner.with_mut(|place: *mut MaybeUninit<Waker>| {
+            // SAFETY: JOIN_WAKER is not set, so the place is empty and the handle's (I5).
+            unsafe { place.cast::<Waker>().write(waker) };
+        });
+        self.task.state().offer_join_waker(inside).inspect_err(|_| {
+            // SAFETY: it was not taken: JOIN_WAKER was never set for it (I5).
+            drop(unsafe { run::take_joiner(self.task) });
+        })
+    }
+
+    /// Whether the waker in the full place would wake the same.
+    fn waits_already(&self, waker: &Waker) -> bool {
+        self.task.header().joiner.with(|place: *const MaybeUninit<Waker>| {
+            // SAFETY: JOIN_WAKER was set, so there is a waker, and at most it is moved out while
+            // this compares its words, which moving does not change (I5).
+            let there = unsafe { &*place.cast::<ManuallyDrop<Waker>>() };
+            there.will_wake(waker)
+        })
+    }
+
+    fn poll_pending(&mut self, cx: &Context<'_>) -> Result<(), End> {
+        let inside = here::with(|here| {
+            here.is_some_and(|here| {
+                here.dispatch == self.task.dispatch()
+                    && here.current.get().is_some_and(|task| waker::is_of(cx.waker(), task))
+            })
+        });
+        if !self.task.state().look().has_join_waker() {
+            self.offer(cx.waker(), inside)?;
+        } else if !self.waits_already(cx.waker()) {
+            self.task.state().withdraw_join_waker()?;
+            // SAFETY: withdrawn: it is the handle's again (I5).
+            drop(unsafe { run::take_joiner(self.task) });
+            self.offer(cx.waker(), inside)?;
+        }
+        let from = if inside { WokenFrom::Inside } else { WokenFrom::Anywhere };
+        note_waiting(cx, &JOIN, self.task.number() as usize, from);
+        Ok(())
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    ///
+    /// Once the output was given out.
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        assert!(!this.done, "a join handle was polled after it gave its task's output");
+        let end = match this.task.state().joinable() {
+            Joinable::Complete(end) => end,
+            Joinable::Empty | Joinable::Full => match this.poll_pending(cx) {
+                Ok(()) => return Poll::Pending,
+                Err(end) => end,
+            },
+        };
+        // SAFETY: Complete with `end`, as this handle was told; it is not done.
+        Poll::Ready(unsafe { this.take(end) })
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let task = self.task;
+        let unshared = here::with(|here| {
+            here.is_some_and(|here| {
+                here.workers == here::Workers::One && here.dispatch == task.dispatch()
+            })
+        }) && task.state().drop_join_unshared();
+        if unshared {
+            return;
+        }
+        match task.state().drop_join() {
+            DropJoin::Nothing => return,
+            DropJoin::TakeWaker => {
+                // SAFETY: 7 made it this handle's (I5).
+                let waker = unsafe { run::take_joiner(task) };
+                super::vtable::contain(|| drop(waker));
+            }
+            // SAFETY: the output is this handle's (I6).
+            DropJoin::DropOutput(end) => unsafe { run::drop_output(task, end) },
+        }
+        // SAFETY: the handle's reference, which goes with it.
+        unsafe { run::release(task) };
+    }
+}
+
+/// Aborts a task from anywhere, without keeping it from anything else.
+pub struct AbortHandle {
+    task: Option<TaskRef>,
+}
+
+// SAFETY: it reaches the state only.
+unsafe impl Sync for AbortHandle {}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        if let Some(task) = self.task {
+            run::abort(task);
+        }
+    }
+
+    /// Whether the task is over.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_none_or(|task| task.state().look_acquire().is_complete())
+    }
+}
+
+impl Clone for AbortHandle {
+    fn clone(&self) -> Self {
+        if let Some(task) = self.task {
+            task.state().add_reference();
+        }
+        Self { task: self.task }
+    }
+}
+
+impl Drop for AbortHandle {
+    fn drop(&mut self) {
+        if let Some(task) = self.task {
+            // SAFETY: the handle's reference, which goes with it.
+            unsafe { run::release(task) };
+        }
+    }
+}
+
+impl std::fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AbortHandle").finish_non_exhaustive()
+    }
+}
+
