@@ -35,16 +35,15 @@ impl OneThread for Loop {
     fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
         let bell = Arc::new(Bell { thread: thread::current(), rung: AtomicBool::new(true) });
         let waker = bell.clone().into();
+        let mut cx = Context::from_waker(&waker);
         let thread = thread::current();
         let timers = Timers::new(Clock::real(), move || thread.unpark());
         let _here = time::enter(&timers);
         let mut future = pin!(Smol::on_this_thread(future));
         loop {
-            if bell.rung.swap(false, Ordering::SeqCst) {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
-                {
-                    return output;
-                }
+            let rung = bell.rung.swap(false, Ordering::SeqCst);
+            if rung && let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
             }
             if timers.fire() > 0 || bell.rung.load(Ordering::SeqCst) {
                 continue;
