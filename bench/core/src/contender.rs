@@ -40,7 +40,7 @@ pub fn measure_here(row: &str, contender: &str, budget_ms: &str) {
     let mut measure = Measure::new(budget, row.workers);
     run(&mut measure);
     let finding = measure.finding().expect("the row measures something");
-    println!("{} {}", finding.value, finding.allocations);
+    println!("{} {} {}", finding.value, finding.allocations, finding.probe);
     // Some contenders' threads never end by themselves.
     std::process::exit(0);
 }

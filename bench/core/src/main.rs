@@ -20,6 +20,7 @@ mod counting;
 mod machine;
 mod measure;
 mod peers;
+mod quiet;
 mod rows;
 mod subject;
 mod table;

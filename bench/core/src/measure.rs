@@ -1,15 +1,17 @@
 //! One measurement in this process: warm up, time, then count allocations.
 
-use crate::counting;
+use crate::{counting, quiet};
 use std::time::{Duration, Instant};
 
 /// What a process found out.
 #[derive(Clone, Copy, Debug)]
 pub struct Finding {
-    /// Nanoseconds for an operation, the median of the iterations. Or bytes, for memory.
+    /// Nanoseconds for an operation. Or bytes, for memory.
     pub value: f64,
     /// Heap allocations for an operation.
     pub allocations: f64,
+    /// How quiet the machine was at its best moment; nothing where that does not matter.
+    pub probe: f64,
 }
 
 /// How long to measure, and what came of it.
@@ -36,18 +38,21 @@ struct Phases {
     budget: Duration,
     operations: u64,
     phase: Phase,
-    times: Vec<f64>,
+    /// Each with what the probe after it said.
+    times: Vec<(f64, f64)>,
+    probes: bool,
     allocations: u64,
 }
 
 impl Phases {
-    fn new(budget: Duration, operations: u64) -> Self {
+    fn new(budget: Duration, operations: u64, probes: bool) -> Self {
         let warm_up = Phase::WarmUp { until: Instant::now() + budget / 4, left: 2 };
         Self {
             budget,
             operations,
             phase: warm_up,
             times: Vec::with_capacity(1 << 16),
+            probes,
             allocations: 0,
         }
     }
@@ -66,7 +71,8 @@ impl Phases {
                 }
             }
             Phase::Timed { until, left } => {
-                self.times.push(took.as_nanos() as f64 / self.operations as f64);
+                let time = took.as_nanos() as f64 / self.operations as f64;
+                self.times.push((time, if self.probes { quiet::probe() } else { 0.0 }));
                 *left = left.saturating_sub(1);
                 let full = self.times.len() == self.times.capacity();
                 if (*left == 0 && now >= *until) || full {
@@ -85,14 +91,15 @@ impl Phases {
         }
     }
 
-    fn finding(mut self) -> Finding {
+    fn finding(self) -> Finding {
         let allocations = self.allocations as f64 / (ITERATIONS_COUNTED * self.operations) as f64;
-        Finding { value: median(&mut self.times), allocations }
+        let probe = quiet::best_probe(&self.times);
+        Finding { value: median(quiet::of_quiet_moments(&self.times)), allocations, probe }
     }
 }
 
 /// The middle one; of an even number the upper one of the two.
-pub fn median(values: &mut [f64]) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -113,12 +120,12 @@ impl Measure {
 
     /// For what is not a time.
     pub fn found(&mut self, value: f64, allocations: f64) {
-        self.finding = Some(Finding { value, allocations });
+        self.finding = Some(Finding { value, allocations, probe: 0.0 });
     }
 
-    /// Measures an iteration of so many operations.
+    /// Measures an iteration of so many operations: what several threads do together.
     pub fn run(&mut self, operations: u64, mut iteration: impl FnMut()) {
-        let mut phases = Phases::new(self.budget, operations);
+        let mut phases = Phases::new(self.budget, operations, false);
         while !phases.over() {
             let began = Instant::now();
             iteration();
@@ -127,23 +134,24 @@ impl Measure {
         self.finding = Some(phases.finding());
     }
 
-    /// [`Measure::run`] inside a runtime.
+    /// The same inside a runtime of one thread, which does it by itself.
     pub async fn run_async(&mut self, operations: u64, mut iteration: impl AsyncFnMut()) {
-        self.run_async_timed(operations, async || {
+        let mut phases = Phases::new(self.budget, operations, true);
+        while !phases.over() {
             let began = Instant::now();
             iteration().await;
-            began.elapsed()
-        })
-        .await;
+            phases.note(began.elapsed());
+        }
+        self.finding = Some(phases.finding());
     }
 
-    /// The same where the iteration says itself what of it counts.
+    /// The same where others take part, and the iteration says itself what of it counts.
     pub async fn run_async_timed(
         &mut self,
         operations: u64,
         mut iteration: impl AsyncFnMut() -> Duration,
     ) {
-        let mut phases = Phases::new(self.budget, operations);
+        let mut phases = Phases::new(self.budget, operations, false);
         while !phases.over() {
             let took = iteration().await;
             phases.note(took);

@@ -8,10 +8,11 @@ const LOCK: &str = include_str!("../Cargo.lock");
 
 pub fn print(settings: &Settings, outcomes: &[Vec<Outcome>]) {
     println!(
-        "Median of {} processes, ± half the way from the least to the greatest;",
+        "Median of {} processes, ± half the way from the least to the greatest; in brackets heap\n\
+         allocations for an operation. The ratio is the best peer's number by ours.\n",
         settings.processes
     );
-    println!("in brackets heap allocations for an operation. {}.\n", versions());
+    println!("{}.\n", versions());
     let names: Vec<&str> = CONTENDERS.iter().map(|contender| contender.name).collect();
     println!("| row | unit | {} | best peer | ratio | must | aim |", names.join(" | "));
     println!("| --- | --- |{} --- | --- | --- | --- |", " --- |".repeat(names.len()));
