@@ -32,15 +32,19 @@ impl Contender {
 }
 
 /// What a child process does: one row of one contender, told on one line of the standard output.
-pub fn measure_here(row: &str, contender: &str, budget_ms: &str) {
+pub fn measure_here(row: &str, contender: &str, budget_ms: &str) -> ! {
     let row = rows::ROWS.iter().find(|known| known.name() == row).expect("a row's name");
     let contender = CONTENDERS.iter().find(|known| known.name == contender).expect("a contender");
     let run = contender.run_of(row).expect("the contender knows the row");
     let budget = Duration::from_millis(budget_ms.parse().expect("milliseconds"));
     let mut measure = Measure::new(budget, row.workers);
     run(&mut measure);
+    tell_and_leave(&measure)
+}
+
+/// Ends the child process; some contenders' threads and tasks never end by themselves.
+pub fn tell_and_leave(measure: &Measure) -> ! {
     let finding = measure.finding().expect("the row measures something");
     println!("{} {} {}", finding.value, finding.allocations, finding.probe);
-    // Some contenders' threads never end by themselves.
     std::process::exit(0);
 }

@@ -32,10 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let parts: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match parts.as_slice() {
-        ["--measure", row, contender, budget] => {
-            contender::measure_here(row, contender, budget);
-            ExitCode::SUCCESS
-        }
+        ["--measure", row, contender, budget] => contender::measure_here(row, contender, budget),
         parts => match Settings::from(parts) {
             Ok(settings) => {
                 table::print(&settings, &children::run(&settings));

@@ -8,8 +8,9 @@ const LOCK: &str = include_str!("../Cargo.lock");
 
 pub fn print(settings: &Settings, outcomes: &[Vec<Outcome>]) {
     println!(
-        "Median of {} processes, ± half the way from the least to the greatest; in brackets heap\n\
-         allocations for an operation. The ratio is the best peer's number by ours.\n",
+        "Medians of {} processes, and three times as many where several threads work; ± half of what\n\
+         the middle half of them spans; in brackets heap allocations for an operation. The ratio is\n\
+         the best peer's number by ours.\n",
         settings.processes
     );
     println!("{}.\n", versions());

@@ -1,12 +1,11 @@
 //! Several worker threads: tokio's own set, written anew from its definitions.
 
+use super::parked::{PARKED, PARKED_TASKS, Parked};
 use crate::contender::Run;
 use crate::machine;
 use crate::measure::Measure;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// A pool of workers, one in a process.
@@ -206,36 +205,20 @@ fn chained_spawn<P: ManyThreads>(measure: &mut Measure) {
 
 /// What a task of 16 bytes takes that waits for ever: resident memory by the number of tasks.
 pub fn memory_cell<P: ManyThreads>() -> (&'static str, Run) {
-    ("memory of a parked task", |measure| {
-        const TASKS: usize = 200_000;
+    ("memory", |measure| {
         P::start(measure.workers());
         // The pool's own tables and threads come first.
         park_all::<P>(1_000);
         let before = machine::resident();
-        park_all::<P>(TASKS);
-        measure.found((machine::resident() - before) as f64 / TASKS as f64, 0.0);
+        park_all::<P>(PARKED_TASKS);
+        measure.found((machine::resident() - before) as f64 / PARKED_TASKS as f64, 0.0);
     })
-}
-
-static PARKED: AtomicUsize = AtomicUsize::new(0);
-
-/// Two words: the waker that it waits with, and that nobody will ever wake.
-struct Parked(Option<Waker>);
-
-impl Future for Parked {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0 = Some(cx.waker().clone());
-        PARKED.fetch_add(1, Relaxed);
-        Poll::Pending
-    }
 }
 
 fn park_all<P: ManyThreads>(tasks: usize) {
     let aim = PARKED.load(Relaxed) + tasks;
     for _ in 0..tasks {
-        P::detach(Parked(None));
+        P::detach(Parked::new());
     }
     while PARKED.load(Relaxed) < aim {
         std::thread::sleep(Duration::from_millis(1));

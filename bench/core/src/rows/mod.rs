@@ -4,6 +4,7 @@ mod cross;
 mod list;
 mod many;
 mod one;
+mod parked;
 mod sync;
 mod timers;
 

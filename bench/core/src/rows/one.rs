@@ -1,10 +1,13 @@
 //! One thread: tasks alone, without any primitive of the contender's.
 
+use super::parked::{PARKED, PARKED_TASKS, Parked};
 use crate::contender::Run;
+use crate::machine;
 use crate::measure::Measure;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, Waker};
 
 /// A runtime of one thread.
@@ -13,6 +16,11 @@ pub trait OneThread: 'static {
     fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T;
     /// Spawns on this thread's runtime.
     fn spawn(future: impl Future<Output = ()> + 'static) -> impl Future<Output = ()> + 'static;
+    /// Spawns what nobody joins and what never ends.
+    fn detach(future: impl Future<Output = ()> + 'static) {
+        // Dropped, some would cancel it.
+        std::mem::forget(Self::spawn(future));
+    }
 }
 
 /// Measures inside a task of the runtime: its main future may be polled in other ways than tasks.
@@ -37,6 +45,7 @@ pub fn cells<L: OneThread>() -> Vec<(&'static str, Run)> {
         ("yield_1", |measure| yields::<L>(measure, 1)),
         ("yield_100", |measure| yields::<L>(measure, 100)),
         ("wake_round_trip", wake_round_trip::<L>),
+        ("memory, one thread", parked::<L>),
     ]
 }
 
@@ -156,4 +165,29 @@ fn wake_round_trip<L: OneThread>(measure: &mut Measure) {
             .await;
         measure
     });
+}
+
+/// What a task of 16 bytes takes that waits for ever.
+fn parked<L: OneThread>(measure: &mut Measure) {
+    in_a_task::<L, _>(measure, async |mut measure: Measure| {
+        // The runtime's own tables come first.
+        park_all::<L>(1_000).await;
+        let before = machine::resident();
+        park_all::<L>(PARKED_TASKS).await;
+        let bytes = machine::resident() - before;
+        measure.found(bytes as f64 / PARKED_TASKS as f64, 0.0);
+        // They never end, and so nor would the runtime.
+        crate::contender::tell_and_leave(&measure)
+    });
+}
+
+async fn park_all<L: OneThread>(tasks: usize) {
+    let aim = PARKED.load(Relaxed) + tasks;
+    for _ in 0..tasks {
+        L::detach(Parked::new());
+    }
+    while PARKED.load(Relaxed) < aim {
+        // Not a yield: monoio runs a task that woke itself before all others.
+        L::spawn(async {}).await;
+    }
 }
