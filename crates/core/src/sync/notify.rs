@@ -205,3 +205,7 @@ impl<'a, K: Sharing> Rule<'a> for Hears<K> {
         None
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "notify/tests.rs"]
+mod tests;
