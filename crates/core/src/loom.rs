@@ -6,12 +6,15 @@
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
+    hint::spin_loop,
     sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     sync::{Arc, Mutex, RwLock},
 };
 
 #[cfg(not(loom))]
 pub(crate) use real::UnsafeCell;
+#[cfg(not(loom))]
+pub(crate) use std::hint::spin_loop;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 #[cfg(not(loom))]

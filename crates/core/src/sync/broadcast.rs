@@ -10,7 +10,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::loom::Ordering;
+use crate::loom::{Ordering, spin_loop};
 use crate::sync::kind::{Kind, Local, Lock, Parts, Shared, Sharing, Value, Word};
 use crate::sync::wait::{Enter, Entry, Gone, Place, Rule, Wait, serve};
 use crate::sync::wait_list::WaitList;
@@ -142,7 +142,7 @@ impl<T, K: Sharing> Ring<T, K> {
                 return Some(Ok(value));
             }
             // Written over since the word was read, which has moved then, or is about to.
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 }

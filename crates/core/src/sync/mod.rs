@@ -39,3 +39,6 @@ pub use wait_queue::{WaitQueue, Waiting, Woken};
 #[cfg(all(test, not(loom)))]
 #[path = "../../tests/support/ledger.rs"]
 mod ledger;
+
+#[cfg(all(test, loom))]
+mod loom_support;

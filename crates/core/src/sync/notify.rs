@@ -209,3 +209,7 @@ impl<'a, K: Sharing> Rule<'a> for Hears<K> {
 #[cfg(all(test, not(loom)))]
 #[path = "notify/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "notify/loom_tests.rs"]
+mod loom_tests;

@@ -147,3 +147,7 @@ impl<K: Sharing> fmt::Debug for Permit<'_, K> {
 #[cfg(all(test, not(loom)))]
 #[path = "semaphore/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "semaphore/loom_tests.rs"]
+mod loom_tests;
