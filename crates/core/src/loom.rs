@@ -6,6 +6,7 @@
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
+    hint::spin_loop,
     sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     sync::{Arc, Mutex, MutexGuard, RwLock},
     thread, thread_local,
@@ -15,6 +16,7 @@ pub(crate) use loom::{
 pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
 pub(crate) use std::{
+    hint::spin_loop,
     sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     sync::{Arc, Mutex, MutexGuard, RwLock},
     thread, thread_local,

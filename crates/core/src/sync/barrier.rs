@@ -146,3 +146,7 @@ impl<'a, K: Sharing> Rule<'a> for Arrives<K> {
         None
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "barrier/tests.rs"]
+mod tests;

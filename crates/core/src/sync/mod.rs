@@ -1,5 +1,7 @@
 //! Synchronisation for tasks, by who shares it.
 mod barrier;
+pub mod broadcast;
+mod buffer_pool;
 pub mod channel;
 mod kind;
 mod mutex;
@@ -18,8 +20,10 @@ mod wait_queue;
 pub mod waits_for;
 mod wake_batch;
 pub mod wake_post;
+pub mod watch;
 
 pub use barrier::{Arriving, Barrier, Passed};
+pub use buffer_pool::{BufferPool, Getting, Pooled, Pressure, Reaching, Watermarks};
 pub use channel::{Channel, RecvError, SendError, TryRecvError, TrySendError, channel};
 pub use kind::{Kind, Local, Shared, Sharing};
 pub use mutex::{Locking, Mutex, MutexGuard};
@@ -35,3 +39,6 @@ pub use wait_queue::{WaitQueue, Waiting, Woken};
 #[cfg(all(test, not(loom)))]
 #[path = "../../tests/support/ledger.rs"]
 mod ledger;
+
+#[cfg(all(test, loom))]
+mod loom_support;

@@ -170,3 +170,7 @@ impl<T: fmt::Debug, K: Sharing> fmt::Debug for MutexGuard<'_, T, K> {
 #[cfg(all(test, not(loom)))]
 #[path = "mutex/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "mutex/loom_tests.rs"]
+mod loom_tests;

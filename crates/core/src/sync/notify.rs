@@ -205,3 +205,11 @@ impl<'a, K: Sharing> Rule<'a> for Hears<K> {
         None
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "notify/tests.rs"]
+mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "notify/loom_tests.rs"]
+mod loom_tests;

@@ -143,3 +143,7 @@ impl<'a, K: Sharing> Grantee<'a> for LocksBy<'a, K> {
         self.lock.own(self.owner);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "owner_lock/tests.rs"]
+mod tests;

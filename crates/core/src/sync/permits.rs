@@ -147,7 +147,7 @@ pub trait Grantee<'a> {
     /// What a stall report says of who waits.
     const LABEL: &'static str;
 
-    /// The guard. The permits are there.
+    /// The guard. The permits are there, and no lock is held.
     fn guard(&self) -> Self::Guard;
 }
 
@@ -192,7 +192,7 @@ impl<'a, G: Grantee<'a>> Rule<'a> for Take<G> {
             };
             // Acquire: with the Release of `give`.
             match permits.word.exchange(word, new, Ordering::Acquire) {
-                Ok(_) if served => return Enter::Done(self.grantee.guard()),
+                Ok(_) if served => return Enter::Granted(self.need),
                 Ok(_) => break,
                 Err(now) => word = now,
             }

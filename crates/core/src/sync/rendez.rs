@@ -112,3 +112,7 @@ impl<K: Sharing> Drop for Unused<'_, K> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "rendez/tests.rs"]
+mod tests;

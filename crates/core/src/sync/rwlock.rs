@@ -208,3 +208,7 @@ impl<T: fmt::Debug, K: Sharing> fmt::Debug for WriteGuard<'_, T, K> {
         T::fmt(self, f)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "rwlock/tests.rs"]
+mod tests;

@@ -143,3 +143,11 @@ impl<K: Sharing> fmt::Debug for Permit<'_, K> {
         f.debug_struct("Permit").field("count", &self.count).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "semaphore/tests.rs"]
+mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "semaphore/loom_tests.rs"]
+mod loom_tests;

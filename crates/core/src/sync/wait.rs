@@ -106,8 +106,17 @@ pub enum Entry<P> {
 pub enum Enter<O, P> {
     /// Served.
     Done(O),
+    /// As if this had been granted in line: [`Rule::granted`] follows, without the lock.
+    Granted(P),
     /// To the end of the line; or, where it was in line before, back to its place.
     Wait(P),
+}
+
+/// What became of a waiter that came in.
+enum Served<O, P> {
+    Done(O),
+    Granted(P),
+    Joined,
 }
 
 /// In which state a waiter was dropped.
@@ -175,12 +184,21 @@ impl<'a, R: Rule<'a>> Wait<'a, R> {
     fn take(&mut self, cx: &mut Context<'_>) -> Poll<R::Output> {
         // SAFETY: this is the node's future, it is Granted, and becomes Idle by this.
         let (payload, ticket) = unsafe { self.node.take_granted() };
+        self.use_granted(cx, payload, Some(ticket))
+    }
+
+    fn use_granted(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: R::Payload,
+        ticket: Option<u64>,
+    ) -> Poll<R::Output> {
         match self.rule.granted(self.place, payload) {
             Ok(output) => {
                 self.node.finish();
                 Poll::Ready(output)
             }
-            Err(payload) => self.enter(cx, Entry::Called(payload), Some(ticket)),
+            Err(payload) => self.enter(cx, Entry::Called(payload), ticket),
         }
     }
 
@@ -198,25 +216,27 @@ impl<'a, R: Rule<'a>> Wait<'a, R> {
         let node = unsafe { Pin::new_unchecked(node) };
         let served = serve(place, |state, wakes| {
             let payload = match rule.enter(place, state, entry, wakes) {
-                Enter::Done(output) => return Some(output),
                 Enter::Wait(payload) => payload,
+                Enter::Done(output) => return Served::Done(output),
+                Enter::Granted(payload) => return Served::Granted(payload),
             };
-            let (line, waker) = (R::line(state), waker.take()?);
-            match ticket {
+            let (line, waker) = (R::line(state), waker.take().expect("it is used once"));
+            match ticket.filter(|ticket| line.is_uncalled(*ticket)) {
                 // SAFETY: the lock is held, the node is Idle, and `Drop` removes it where no grant
                 // did (L3).
                 None => unsafe { line.push(node, waker, payload) },
                 // SAFETY: as above.
                 Some(ticket) => unsafe { line.push_back_in(node, waker, payload, ticket) },
             }
-            None
+            Served::Joined
         });
         match served {
-            Some(output) => {
+            Served::Done(output) => {
                 self.node.finish();
                 Poll::Ready(output)
             }
-            None => Self::pending(),
+            Served::Granted(payload) => self.use_granted(cx, payload, ticket),
+            Served::Joined => Self::pending(),
         }
     }
 

@@ -16,7 +16,7 @@
 //! - **C3** Abandoning is the last that the waiter does to the cell, unless it is Done: then the
 //!   waiter is the last one there, and was told so.
 
-use crate::loom::{Ordering, UnsafeCell};
+use crate::loom::{Ordering, UnsafeCell, spin_loop};
 use crate::sync::kind::{Sharing, Word};
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll, Waker};
@@ -147,6 +147,7 @@ impl<K: Sharing> WaitCell<K> {
                 WAITING => self.unregister(),
                 TAKING => {
                     // The finisher is between two instructions. Its waker may be an old one.
+                    spin_loop();
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }

@@ -180,7 +180,13 @@ impl<K: Sharing, P> WaitList<K, P> {
         unsafe { self.insert(node, self.tail, None, Link::new(ticket, waker, payload)) };
     }
 
-    /// 7: before everybody who came after `ticket` was given out. Not for lines that were called.
+    /// Whether a ticket is from after the last [`Self::call_all`].
+    pub(crate) const fn is_uncalled(&self, ticket: u64) -> bool {
+        ticket >= self.called
+    }
+
+    /// 7: before everybody who came after `ticket` was given out. It was not called: who was called
+    /// and comes back is a newcomer (L4).
     ///
     /// # Safety
     ///
@@ -202,7 +208,7 @@ impl<K: Sharing, P> WaitList<K, P> {
             }
             (before, after) = (after, next);
         }
-        debug_assert!(ticket >= self.called, "who was called to leave does not come back");
+        debug_assert!(self.is_uncalled(ticket));
         // SAFETY: passed on; the tickets before it are smaller, those after it larger.
         unsafe { self.insert(node, before, after, Link::new(ticket, waker, payload)) };
     }

@@ -149,3 +149,7 @@ impl<'a, K: Sharing> Rule<'a> for InLine<K> {
 #[cfg(all(test, not(loom)))]
 #[path = "wait_queue/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "wait_queue/loom_tests.rs"]
+mod loom_tests;
