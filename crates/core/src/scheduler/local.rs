@@ -26,13 +26,14 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::loom::{AtomicU64, Ordering, thread};
 use crate::task::dispatch::{Dispatch, Status};
-use crate::task::here::{self, Here, Place, Workers};
+use crate::task::here::{self, Here, Workers};
 use crate::task::pool::Depot;
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, Hook, JoinHandle, Spawn, SpawnError, Step, TaskId, TaskInfo, TaskRef, Wake};
+use crate::task::{Claim, Hook, JoinHandle, Spawn, SpawnError, TaskInfo, TaskRef};
 use crate::task::{info, run};
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -193,10 +194,12 @@ impl Shared {
 
 /// See [`Dispatch::schedule`].
 unsafe fn schedule_from_outside(dispatch: NonNull<Dispatch>, task: TaskRef) {
-    // SAFETY: the task holds SCHEDULED, so it is not Complete and the scheduler waits for it.
+    // SAFETY: the task holds ENTERED, and so keeps its scheduler's part.
     let shared = unsafe { Shared::of(dispatch) };
-    let pushed = shared.push(task);
-    debug_assert!(pushed, "the entry closes after the last task");
+    if !shared.push(task) {
+        // SAFETY: the entry's reference; nothing is done with the task afterwards.
+        unsafe { run::release(task) };
+    }
 }
 
 /// See [`Dispatch::release`].
@@ -298,12 +301,14 @@ impl std::fmt::Debug for LocalScheduler {
     }
 }
 
-/// Why a pass over the queue ended.
-enum Idle {
+/// What a pass over the queue came to.
+enum Passed {
     /// The run is to end.
     Stop,
+    /// There is more to do.
+    Busy,
     /// Nothing is ready.
-    Nothing,
+    Idle,
 }
 
 impl LocalScheduler {
@@ -379,6 +384,7 @@ impl LocalScheduler {
             return Err(SpawnError::new(ErrorKind::Closed.into(), future));
         }
         let dispatch = self.shared.dispatch();
+        let spawn = spawn.at_home(false);
         // SAFETY: this thread polls and drops it; the caller's promise.
         let (task, join) = unsafe { create(Some(&self.here), dispatch, spawn, future) }?;
         start(&self.here, task, spawn);
@@ -405,6 +411,7 @@ impl LocalScheduler {
         }
         let claimed = storage.claim_place()?.into_claimed();
         let dispatch = self.shared.dispatch();
+        let spawn = spawn.at_home(false);
         // SAFETY: it is polled and dropped on this thread, and borrows nothing.
         let (task, join) = unsafe { create_claimed(claimed, dispatch, spawn, make) }?;
         start(&self.here, task, spawn);
@@ -468,25 +475,36 @@ impl LocalScheduler {
         let mut output = None;
         // SAFETY: it is not moved.
         let place = NonNull::from(unsafe { future.as_mut().get_unchecked_mut() });
+        let over = Cell::new(false);
         let root = Root {
-            target: Some((place, NonNull::from(&mut output))),
-            stop: NonNull::from(&self.here.stop),
+            target: Some(Target {
+                future: place,
+                output: NonNull::from(&mut output),
+                over: NonNull::from(&over),
+                stop: NonNull::from(&self.here.stop),
+            }),
         };
         // SAFETY: the guard below cuts it off from what it points to before that is gone.
-        let joined = unsafe { self.spawn_anything::<Root<F>>(Spawn::new().system(), root) };
-        let join = match joined {
-            Ok(join) => RootGuard { join: Some(join), future: PhantomData::<F> },
+        match unsafe { self.spawn_anything::<Root<F>>(Spawn::new().system(), root) } {
+            Ok(join) => {
+                let guard = RootGuard::<F> {
+                    task: join.task(),
+                    over: &over,
+                    here: &self.here,
+                    future: PhantomData,
+                };
+                join.detach();
+                let ended = self.drive(|| over.get());
+                drop(guard);
+                ended?;
+            }
             Err(refused) => return Err(RunError::Loop(refused.error())),
-        };
-        let ended = self.drive(|| join.is_finished());
-        let panic = join.finish();
-        if let Some(payload) = panic {
-            std::panic::resume_unwind(payload);
         }
-        if let Some(output) = output {
-            return Ok(output);
+        match output {
+            Some(Ok(output)) => return Ok(output),
+            Some(Err(payload)) => std::panic::resume_unwind(payload),
+            None => {}
         }
-        ended?;
         let status = &self.shared.dispatch.status;
         let _ = status.take_all();
         Err(RunError::Exited(status.code()))
@@ -516,42 +534,38 @@ impl LocalScheduler {
         let _running = Running(&self.running);
         let _entered = here::enter(&self.here);
         self.here.stop.set(false);
+        self.take_arrived();
         while !done() {
             match self.pass() {
-                Idle::Stop => return Ok(()),
-                Idle::Nothing if done() => return Ok(()),
-                Idle::Nothing => self.wait()?,
+                Passed::Stop => return Ok(()),
+                Passed::Busy => {}
+                Passed::Idle if done() => return Ok(()),
+                Passed::Idle => self.wait()?,
             }
         }
         Ok(())
     }
 
-    /// Runs what is ready, entry and loop in between, until nothing is.
-    fn pass(&self) -> Idle {
+    /// Runs up to 61 tasks that are ready, then has a look at entry and loop.
+    fn pass(&self) -> Passed {
         let here = &*self.here;
-        loop {
-            let mut ran = 0;
-            while ran < TURN_POLLS {
-                let Some(task) = here.queue.pop(ran == TURN_POLLS - 1) else { break };
-                // SAFETY: from this scheduler's queue, on its thread, which is entered.
-                unsafe { run::run(task, here) };
-                ran += 1;
-                if here.stop.get() {
-                    return Idle::Stop;
-                }
-            }
-            self.take_arrived();
-            if let Some(ops) = &self.ops
-                && ops.in_flight() > 0
-                // A loop that fails does so again when there is nothing else to do.
-                && let Err(_error) = ops.turn(Some(Duration::ZERO))
-            {
-                return Idle::Nothing;
-            }
-            if here.queue.is_empty() {
-                return Idle::Nothing;
+        for ran in 0..TURN_POLLS {
+            let Some(task) = here.queue.pop(ran == TURN_POLLS - 1) else { break };
+            // SAFETY: from this scheduler's queue, on its thread, which is entered.
+            unsafe { run::run(task, here) };
+            if here.stop.get() {
+                return Passed::Stop;
             }
         }
+        self.take_arrived();
+        if let Some(ops) = &self.ops
+            && ops.in_flight() > 0
+            // A loop that fails does so again when there is nothing else to do.
+            && let Err(_error) = ops.turn(Some(Duration::ZERO))
+        {
+            return Passed::Idle;
+        }
+        if here.queue.is_empty() { Passed::Idle } else { Passed::Busy }
     }
 
     fn take_arrived(&self) {
@@ -559,8 +573,8 @@ impl LocalScheduler {
             return;
         }
         for task in self.shared.entry.take() {
-            self.here.trace(|| Step::Arrived(TaskId::of(task)));
-            self.here.queue.push(task, Place::Back);
+            // SAFETY: from the entry of this very scheduler.
+            unsafe { run::arrive(task, &self.here) };
         }
     }
 
@@ -609,9 +623,7 @@ impl LocalScheduler {
             self.shared.dispatch.depot.each(|task| {
                 if !task.state().look_acquire().is_complete() {
                     live += 1;
-                    if task.state().abort() == Wake::Enqueue {
-                        self.here.queue.push(task, Place::Back);
-                    }
+                    run::abort_at_home(task, &self.here);
                 }
             });
             if live == 0 && self.shared.entry.close() {
@@ -621,10 +633,6 @@ impl LocalScheduler {
             while let Some(task) = self.here.queue.pop(true) {
                 // SAFETY: from this scheduler's queue, on its thread, which is entered.
                 unsafe { run::run(task, &self.here) };
-            }
-            if live > 0 && self.shared.entry.is_empty() {
-                // Another thread has scheduled one and is about to push it.
-                thread::yield_now();
             }
         }
     }
@@ -664,7 +672,15 @@ impl Drop for Running<'_> {
 /// The future of `run_until`, as a task: it lies on the caller's stack, and so does its output.
 struct Root<F: Future> {
     /// `None` once they are gone.
-    target: Option<(NonNull<F>, NonNull<Option<F::Output>>)>,
+    target: Option<Target<F>>,
+}
+
+struct Target<F: Future> {
+    future: NonNull<F>,
+    output: NonNull<Option<std::thread::Result<F::Output>>>,
+    /// The task has ended.
+    over: NonNull<Cell<bool>>,
+    /// The scheduler's.
     stop: NonNull<Cell<bool>>,
 }
 
@@ -672,56 +688,53 @@ impl<F: Future> Future for Root<F> {
     type Output = ();
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((mut future, mut output)) = self.target else { return Poll::Ready(()) };
-        // SAFETY: `run_until` has them on its stack, below this call, and its guard takes them away
-        // before it is left; it does not use them while it drives this.
-        let future = unsafe { future.as_mut() };
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(target) = &mut self.target else { return Poll::Ready(()) };
+        // SAFETY: `run_until` has it on its stack, below this call, and its guard takes it away before
+        // it is left; it does not use it while it drives this.
+        let future = unsafe { target.future.as_mut() };
         // SAFETY: `run_until` pinned it.
         let future = unsafe { Pin::new_unchecked(future) };
-        // SAFETY: as above.
-        let output = unsafe { output.as_mut() };
-        future.poll(cx).map(|value| *output = Some(value))
+        // A panic goes to the caller of `run_until`, who has no handle.
+        let result = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(payload) => Err(payload),
+        };
+        // SAFETY: as for the future.
+        *unsafe { target.output.as_mut() } = Some(result);
+        Poll::Ready(())
     }
 }
 
 impl<F: Future> Drop for Root<F> {
     fn drop(&mut self) {
-        if self.target.is_some() {
-            // SAFETY: the scheduler is there as long as any of its tasks has a future.
-            unsafe { self.stop.as_ref() }.set(true);
-        }
+        let Some(target) = &self.target else { return };
+        // SAFETY: as for the future.
+        unsafe { target.over.as_ref() }.set(true);
+        // SAFETY: the scheduler is there as long as any of its tasks has a future.
+        unsafe { target.stop.as_ref() }.set(true);
     }
 }
 
 /// Sees to it that the root's task does not reach what is gone.
-struct RootGuard<F: Future> {
-    join: Option<JoinHandle<()>>,
+struct RootGuard<'a, F: Future> {
+    task: TaskRef,
+    over: &'a Cell<bool>,
+    here: &'a Here,
     future: PhantomData<F>,
 }
 
-impl<F: Future> RootGuard<F> {
-    fn is_finished(&self) -> bool {
-        self.join.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// What the future panicked with, where it did.
-    fn finish(mut self) -> Option<Box<dyn std::any::Any + Send>> {
-        if !self.is_finished() {
-            return None;
-        }
-        self.join.take()?.into_finished()?.err()?.into_panic()
-    }
-}
-
-impl<F: Future> Drop for RootGuard<F> {
+impl<F: Future> Drop for RootGuard<'_, F> {
     fn drop(&mut self) {
-        let Some(join) = self.join.take().filter(|join| !join.is_finished()) else { return };
-        let root = join.task().stage().cast::<Root<F>>();
-        // SAFETY: not Complete, so the future is there; only this thread polls or drops it, and it
-        // does neither now. From here on it is empty, whenever its turn comes.
+        if self.over.get() {
+            return;
+        }
+        let root = self.task.stage().cast::<Root<F>>();
+        // SAFETY: it is not over, so the task is there with its future; only this thread polls or
+        // drops it, and it does neither now. Empty, it is over whenever its turn comes.
         unsafe { (*root).target = None };
-        join.abort();
+        run::abort_at_home(self.task, self.here);
     }
 }
 
@@ -749,6 +762,7 @@ impl Remote {
         F::Output: Send + 'static,
     {
         let dispatch = self.shared.dispatch();
+        let spawn = spawn.at_home(true);
         // SAFETY: it may go to the scheduler's thread, and its output may come back.
         let (task, join) = unsafe { create(None, dispatch, spawn, future) }?;
         if !spawn.is_system() {
@@ -756,8 +770,10 @@ impl Remote {
             self.shared.spawned_outside.fetch_add(1, Ordering::Relaxed);
         }
         if !self.shared.push(task) {
-            // SAFETY: SCHEDULED is ours still, and the future may be dropped here as anywhere.
+            // SAFETY: nobody else has it, and the future may be dropped here as anywhere.
             unsafe { run::discard(task) };
+            // SAFETY: the entry's reference; nothing is done with the task afterwards.
+            unsafe { run::release(task) };
         }
         Ok(join)
     }

@@ -23,7 +23,7 @@ use crate::resource::Resource;
 use crate::slab::FreeList;
 use crate::slot::{Cancel, Orphan, Outcome};
 use crate::task::here::Here;
-use crate::task::{Step, TaskId, WaitsFor, WokenFrom, dispatch::Dispatch, note_waiting, run};
+use crate::task::{Step, TaskId, WaitsFor, WokenFrom, note_waiting, run};
 use crate::token::Token;
 use crate::waker::{Wakee, WakerRef};
 use std::cell::{Cell, RefCell};
@@ -159,23 +159,20 @@ impl Ops {
             Owner::Task => {}
         }
         if let Wakee::Task { id, generation } = slot.waker_ref().wakee()
-            && let Some(dispatch) = self.dispatch()
+            && let Some(here) = self.here()
         {
-            // SAFETY: tied to a scheduler, which is there until it unties.
-            unsafe { run::wake_by_number(dispatch, id, generation) };
+            run::wake_by_number(here, id, generation);
         }
     }
 
-    fn dispatch(&self) -> Option<NonNull<Dispatch>> {
-        let here = self.0.here.get()?;
-        // SAFETY: tied, so it is there.
-        Some(unsafe { here.as_ref() }.dispatch_ptr())
+    fn here(&self) -> Option<&Here> {
+        // SAFETY: tied to a scheduler, which is there until it unties.
+        self.0.here.get().map(|here| unsafe { here.as_ref() })
     }
 
     fn trace(&self, step: Step) {
-        if let Some(here) = self.0.here.get() {
-            // SAFETY: tied, so it is there.
-            unsafe { here.as_ref() }.trace(|| step);
+        if let Some(here) = self.here() {
+            here.trace(|| step);
         }
     }
 

@@ -9,6 +9,7 @@ use super::state::Born;
 use super::storage::{Boxed, Claimed};
 use super::trace::Step;
 use super::vtable::{Outside, Place, Storage, VTable};
+use super::waits;
 use super::TaskId;
 use crate::abi::ErrorKind;
 use crate::error::Error;
@@ -32,18 +33,25 @@ use std::ptr::NonNull;
 pub struct Spawn {
     name: Option<&'static str>,
     system: bool,
+    home: bool,
+    entered: bool,
 }
 
 impl Spawn {
     /// An ordinary task without a name.
     pub const fn new() -> Self {
-        Self { name: None, system: false }
+        Self { name: None, system: false, home: false, entered: false }
     }
 
     /// With a name, for lists of tasks.
     #[must_use]
     pub const fn name(self, name: &'static str) -> Self {
         Self { name: Some(name), ..self }
+    }
+
+    /// For a scheduler of one thread; `entered` from another one.
+    pub(crate) const fn at_home(self, entered: bool) -> Self {
+        Self { home: true, entered, ..self }
     }
 
     pub(crate) const fn is_system(self) -> bool {
@@ -157,7 +165,13 @@ pub(crate) unsafe fn create<F: Future>(
 #[inline]
 unsafe fn begin<T>(task: TaskRef, spawn: Spawn, pooled: bool) -> (TaskRef, JoinHandle<T>) {
     let named = spawn.name.is_some();
-    task.state().spawn(Born { pooled, system: spawn.system, named });
+    let born = Born { pooled, system: spawn.system, named, home: spawn.home, entered: spawn.entered };
+    if spawn.entered {
+        // A free list may have left its link there.
+        task.header().link.set_next(std::ptr::null_mut());
+        waits::set_idle(task);
+    }
+    task.state().spawn(born);
     // SAFETY: `spawn` made the handle's reference.
     (task, unsafe { JoinHandle::new(task) })
 }
@@ -260,7 +274,8 @@ where
 {
     here::with(|here| match here {
         Some(here) if here.is_closing() => Err(SpawnError::new(ErrorKind::Closed.into(), future)),
-        Some(here) if here.workers == here::Workers::One => {
+        Some(here) if here.is_home() => {
+            let spawn = spawn.at_home(false);
             // SAFETY: the scheduler of one thread polls and drops it here; nothing is borrowed.
             let (task, join) = unsafe { create(Some(here), here.dispatch, spawn, future) }?;
             start(here, task, spawn);
