@@ -6,8 +6,8 @@
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
     sync::Mutex,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
     thread, thread_local,
 };
 
@@ -15,8 +15,8 @@ pub(crate) use loom::{
 pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
 pub(crate) use std::{
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
     sync::Mutex,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
     thread, thread_local,
 };
 

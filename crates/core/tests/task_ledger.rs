@@ -4,7 +4,7 @@
 #[path = "support/ledger.rs"]
 mod ledger;
 
-use ledger::{Counts, CountingWaker, Ledger};
+use ledger::{CountingWaker, Counts, Ledger};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -17,9 +17,7 @@ const fn counts(polls: u32, drops: u32, outputs_dropped: u32) -> Counts {
 
 /// Runs everything that is ready.
 fn settle(scheduler: &LocalScheduler) {
-    scheduler.block_on(async {
-        while yield_now().await > 0 {}
-    });
+    scheduler.block_on(async { while yield_now().await > 0 {} });
 }
 
 fn poll_join<T>(

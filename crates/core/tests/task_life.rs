@@ -7,8 +7,8 @@ use wakering_core::Error;
 use wakering_core::abi::ErrorKind;
 use wakering_core::scheduler::{LocalOptions, LocalScheduler, RunError};
 use wakering_core::task::{
-    Doing, JoinHandle, Spawn, TaskPool, TaskStorage, current, exit, exit_all, set_name, spawn_local,
-    try_spawn_local, yield_now,
+    Doing, JoinHandle, Spawn, TaskPool, TaskStorage, current, exit, exit_all, set_name,
+    spawn_local, try_spawn_local, yield_now,
 };
 
 /// Counts down, a step each poll, and says what it started from.
@@ -173,7 +173,10 @@ fn l4_exit_all_ends_the_run_with_its_status_and_not_the_process() {
     assert_eq!(scheduler.run(), Ok(7));
     scheduler.spawn(async { match exit_all(8).await {} }).detach();
     assert_eq!(scheduler.run_until(pending::<()>()), Err(RunError::Exited(8)));
-    assert_eq!(scheduler.run_until(async { match exit(9).await {} }), Err::<(), _>(RunError::Exited(9)));
+    assert_eq!(
+        scheduler.run_until(async { match exit(9).await {} }),
+        Err::<(), _>(RunError::Exited(9))
+    );
     assert_eq!(scheduler.block_on(async { 1 }), 1);
     let other = LocalScheduler::new().unwrap();
     assert_eq!(other.run(), Ok(0));
@@ -279,7 +282,10 @@ fn l9_two_tasks_that_await_each_other_are_stalled() {
     let Err(RunError::Stalled(stalled)) = scheduler.run() else { panic!("it is stalled") };
     assert_eq!(stalled.tasks.len(), 2);
     let said = stalled.to_string();
-    assert!(said.contains("'one': waits for join") && said.contains("'two': waits for join"), "{said}");
+    assert!(
+        said.contains("'one': waits for join") && said.contains("'two': waits for join"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -46,16 +46,17 @@ fn t6_a_million_wakes_from_everywhere_lose_nothing() {
         .collect();
     let polls = Rc::new(Cell::new(0u64));
     let counted = polls.clone();
-    scheduler.block_on(scheduler.spawn(poll_fn(move |cx| {
-        counted.set(counted.get() + 1);
-        slot.lock().unwrap().get_or_insert_with(|| cx.waker().clone());
-        if promised.load(Ordering::Relaxed) == THREADS * WAKES {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })))
-    .unwrap();
+    scheduler
+        .block_on(scheduler.spawn(poll_fn(move |cx| {
+            counted.set(counted.get() + 1);
+            slot.lock().unwrap().get_or_insert_with(|| cx.waker().clone());
+            if promised.load(Ordering::Relaxed) == THREADS * WAKES {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })))
+        .unwrap();
     for thread in threads {
         thread.join().unwrap();
     }

@@ -107,9 +107,7 @@ impl Entry {
     /// 3. Whether the owner may sleep: else something has arrived.
     pub(crate) fn fall_asleep(&self) -> bool {
         // Relaxed: a pusher hands nothing over by what it finds here.
-        self.head
-            .compare_exchange(null_mut(), ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.head.compare_exchange(null_mut(), ASLEEP, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether nobody has pushed since 3. By the owner.
@@ -128,9 +126,7 @@ impl Entry {
     /// 6. Whether it is closed: else something has arrived.
     pub(crate) fn close(&self) -> bool {
         // Relaxed: as in `fall_asleep`.
-        self.head
-            .compare_exchange(null_mut(), CLOSED, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.head.compare_exchange(null_mut(), CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 

@@ -18,248 +18,31 @@
 //! own thread, and whoever awaits them is told; the loop is drained; a waker or a handle that is still
 //! out keeps the memory of its task, and nothing else.
 
-use super::entry::{Entry, Pushed};
+mod ending;
+mod options;
+mod root;
+mod shared;
+
+pub use ending::{RunError, Stalled};
+pub use options::LocalOptions;
+pub use shared::Remote;
+
 use super::op::Ops;
 use crate::abi::ErrorKind;
-use crate::driver::Driver;
 use crate::error::Error;
-use crate::home::Home;
-use crate::loom::{AtomicU64, Ordering, thread};
-use crate::task::dispatch::{Dispatch, Status};
-use crate::task::here::{self, Here, Workers};
-use crate::task::pool::Depot;
+use crate::loom::thread;
+use crate::task::here::{self, Here};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, Hook, JoinHandle, Spawn, SpawnError, TaskInfo, TaskRef};
-use crate::task::{info, run};
+use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, info, run};
+use root::{Root, RootGuard};
+use shared::Shared;
 use std::cell::Cell;
-use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::ptr::NonNull;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Polls after which entry and loop have their turn.
 const TURN_POLLS: u32 = 61;
-
-/// How a [`LocalScheduler`] is made.
-#[must_use]
-pub struct LocalOptions {
-    lifo: bool,
-    bytes_max: usize,
-    hook: Option<Hook>,
-    drain_deadline: Duration,
-    blocks_max: usize,
-    driver: Option<(Box<dyn Driver>, Arc<Home>)>,
-}
-
-impl std::fmt::Debug for LocalOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalOptions").field("lifo", &self.lifo).finish_non_exhaustive()
-    }
-}
-
-impl Default for LocalOptions {
-    fn default() -> Self {
-        Self {
-            lifo: false,
-            bytes_max: 128 << 20,
-            hook: None,
-            drain_deadline: Duration::from_secs(5),
-            blocks_max: 64,
-            driver: None,
-        }
-    }
-}
-
-impl LocalOptions {
-    /// First woken, first run; no loop; up to 128 MiB of pooled tasks.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether the task that was woken last runs first. What it wakes in turn displaces it, and who
-    /// was displaced goes behind the others; so that nobody starves, the slot has to wait whenever
-    /// entry and loop have their turn. Off by default.
-    pub fn lifo(mut self, on: bool) -> Self {
-        self.lifo = on;
-        self
-    }
-
-    /// The most memory for pooled tasks, in bytes. Beyond it spawns are refused with Busy.
-    pub fn bytes_max(mut self, bytes: usize) -> Self {
-        self.bytes_max = bytes;
-        self
-    }
-
-    /// Has every step reported.
-    pub fn hook(mut self, hook: Hook) -> Self {
-        self.hook = Some(hook);
-        self
-    }
-
-    /// The loop of this thread. `home` is the one whose slots the driver completes; its doorbell wakes
-    /// the driver's turn. `blocks_max` blocks are kept for long paths.
-    pub fn driver(mut self, driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
-        self.driver = Some((driver, home));
-        self.blocks_max = blocks_max;
-        self
-    }
-
-    /// How long the end of the scheduler waits for ops that are in flight.
-    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
-        self.drain_deadline = deadline;
-        self
-    }
-
-    /// The scheduler, for this thread.
-    ///
-    /// # Errors
-    ///
-    /// None today; a driver's own failures come from its maker.
-    pub fn build(self) -> Result<LocalScheduler, Error> {
-        let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
-        let shared = Arc::new(Shared {
-            dispatch: Dispatch {
-                depot: Depot::new(self.bytes_max),
-                schedule: schedule_from_outside,
-                release,
-                status: Status::new(),
-            },
-            entry: Entry::new(),
-            bell: ops.as_ref().map(Ops::bell),
-            owner: thread::current(),
-            spawned_outside: AtomicU64::new(0),
-        });
-        // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
-        // calls `leave`.
-        let here = unsafe { Here::new(shared.dispatch(), Workers::One, self.lifo) };
-        here.set_hook(self.hook);
-        let here = Box::new(here);
-        if let Some(ops) = &ops {
-            ops.tie(Some(NonNull::from(&*here)));
-        }
-        Ok(LocalScheduler {
-            here,
-            shared,
-            ops,
-            running: Cell::new(false),
-            drain_deadline: self.drain_deadline,
-        })
-    }
-}
-
-/// What other threads have of the scheduler.
-#[derive(Debug)]
-#[repr(C)]
-struct Shared {
-    dispatch: Dispatch,
-    entry: Entry,
-    /// Of the loop; without one the thread is unparked.
-    bell: Option<Arc<Home>>,
-    owner: thread::Thread,
-    spawned_outside: AtomicU64,
-}
-
-impl Shared {
-    /// With the whole of `Shared` behind it, for [`Self::of`] and `release`.
-    fn dispatch(self: &Arc<Self>) -> NonNull<Dispatch> {
-        // SAFETY: an `Arc`'s pointer is not null.
-        unsafe { NonNull::new_unchecked(Arc::as_ptr(self).cast_mut().cast()) }
-    }
-
-    /// # Safety
-    ///
-    /// From [`Self::dispatch`], and there.
-    unsafe fn of<'a>(dispatch: NonNull<Dispatch>) -> &'a Self {
-        // SAFETY: the dispatch is the first field of the whole that the pointer is derived from.
-        unsafe { dispatch.cast::<Self>().as_ref() }
-    }
-
-    fn push(&self, task: TaskRef) -> bool {
-        match self.entry.push(task) {
-            Pushed::Quiet => true,
-            Pushed::Closed => false,
-            Pushed::Ring => {
-                match &self.bell {
-                    Some(home) => home.doorbell.ring(),
-                    None => self.owner.unpark(),
-                }
-                true
-            }
-        }
-    }
-}
-
-/// See [`Dispatch::schedule`].
-unsafe fn schedule_from_outside(dispatch: NonNull<Dispatch>, task: TaskRef) {
-    // SAFETY: the task holds ENTERED, and so keeps its scheduler's part.
-    let shared = unsafe { Shared::of(dispatch) };
-    if !shared.push(task) {
-        // SAFETY: the entry's reference; nothing is done with the task afterwards.
-        unsafe { run::release(task) };
-    }
-}
-
-/// See [`Dispatch::release`].
-unsafe fn release(dispatch: NonNull<Dispatch>) {
-    // SAFETY: the scheduler's drop left one count for this call.
-    drop(unsafe { Arc::from_raw(dispatch.cast::<Shared>().as_ptr().cast_const()) });
-}
-
-/// The end of a run that had to go on.
-#[derive(Debug)]
-pub enum RunError {
-    /// A task said [`crate::task::exit_all`] with this status, or the future itself `exit`.
-    Exited(i32),
-    /// Nothing will ever run again.
-    Stalled(Stalled),
-    /// The loop failed.
-    Loop(Error),
-}
-
-impl std::fmt::Display for RunError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exited(status) => write!(f, "the scheduler was told to end with status {status}"),
-            Self::Stalled(stalled) => stalled.fmt(f),
-            Self::Loop(error) => write!(f, "the loop failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {}
-
-/// Every task waits for another one: nothing is in flight, and nobody else can wake any of them.
-///
-/// It is never said in error: as long as a waker, an abort handle, a join handle that no task awaits,
-/// or a [`Remote`] is out, the scheduler takes it that somebody will use it, and waits.
-#[derive(Debug)]
-pub struct Stalled {
-    /// Who waits for what.
-    pub tasks: Vec<TaskInfo>,
-}
-
-impl std::fmt::Display for Stalled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "stalled: no task can run, {} wait", self.tasks.len())?;
-        self.tasks.iter().try_for_each(|task| write!(f, "\n  {task}"))
-    }
-}
-
-impl std::error::Error for Stalled {}
-
-impl PartialEq for RunError {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Exited(a), Self::Exited(b)) => a == b,
-            (Self::Loop(a), Self::Loop(b)) => a == b,
-            (Self::Stalled(a), Self::Stalled(b)) => a.tasks == b.tasks,
-            _ => false,
-        }
-    }
-}
 
 /// See the module's text.
 ///
@@ -420,7 +203,7 @@ impl LocalScheduler {
 
     /// What other threads spawn with.
     pub fn remote(&self) -> Remote {
-        Remote { shared: self.shared.clone() }
+        self.shared.remote()
     }
 
     /// The loop, if it has one.
@@ -473,26 +256,12 @@ impl LocalScheduler {
     pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
         let mut future = pin!(future);
         let mut output = None;
-        // SAFETY: it is not moved.
-        let place = NonNull::from(unsafe { future.as_mut().get_unchecked_mut() });
         let over = Cell::new(false);
-        let root = Root {
-            target: Some(Target {
-                future: place,
-                output: NonNull::from(&mut output),
-                over: NonNull::from(&over),
-                stop: NonNull::from(&self.here.stop),
-            }),
-        };
+        let root = Root::new(future.as_mut(), &mut output, &over, &self.here.stop);
         // SAFETY: the guard below cuts it off from what it points to before that is gone.
-        match unsafe { self.spawn_anything::<Root<F>>(Spawn::new().system(), root) } {
+        match unsafe { self.spawn_anything(Spawn::new().system(), root) } {
             Ok(join) => {
-                let guard = RootGuard::<F> {
-                    task: join.task(),
-                    over: &over,
-                    here: &self.here,
-                    future: PhantomData,
-                };
+                let guard = RootGuard::<F>::new(join.task(), &over, &self.here);
                 join.detach();
                 let ended = self.drive(|| over.get());
                 drop(guard);
@@ -524,9 +293,7 @@ impl LocalScheduler {
 
     /// Tasks that keep a run going.
     fn live(&self) -> i64 {
-        // Relaxed: a spawn of another thread that comes at the end comes before or after it.
-        let outside = self.shared.spawned_outside.load(Ordering::Relaxed);
-        self.here.live.get() + outside.cast_signed()
+        self.here.live.get() + self.shared.spawned_outside()
     }
 
     fn drive(&self, done: impl Fn() -> bool) -> Result<(), RunError> {
@@ -666,131 +433,5 @@ struct Running<'a>(&'a Cell<bool>);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.set(false);
-    }
-}
-
-/// The future of `run_until`, as a task: it lies on the caller's stack, and so does its output.
-struct Root<F: Future> {
-    /// `None` once they are gone.
-    target: Option<Target<F>>,
-}
-
-struct Target<F: Future> {
-    future: NonNull<F>,
-    output: NonNull<Option<std::thread::Result<F::Output>>>,
-    /// The task has ended.
-    over: NonNull<Cell<bool>>,
-    /// The scheduler's.
-    stop: NonNull<Cell<bool>>,
-}
-
-impl<F: Future> Future for Root<F> {
-    type Output = ();
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(target) = &mut self.target else { return Poll::Ready(()) };
-        // SAFETY: `run_until` has it on its stack, below this call, and its guard takes it away before
-        // it is left; it does not use it while it drives this.
-        let future = unsafe { target.future.as_mut() };
-        // SAFETY: `run_until` pinned it.
-        let future = unsafe { Pin::new_unchecked(future) };
-        // A panic goes to the caller of `run_until`, who has no handle.
-        let result = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(output)) => Ok(output),
-            Err(payload) => Err(payload),
-        };
-        // SAFETY: as for the future.
-        *unsafe { target.output.as_mut() } = Some(result);
-        Poll::Ready(())
-    }
-}
-
-impl<F: Future> Drop for Root<F> {
-    fn drop(&mut self) {
-        let Some(target) = &self.target else { return };
-        // SAFETY: as for the future.
-        unsafe { target.over.as_ref() }.set(true);
-        // SAFETY: the scheduler is there as long as any of its tasks has a future.
-        unsafe { target.stop.as_ref() }.set(true);
-    }
-}
-
-/// Sees to it that the root's task does not reach what is gone.
-struct RootGuard<'a, F: Future> {
-    task: TaskRef,
-    over: &'a Cell<bool>,
-    here: &'a Here,
-    future: PhantomData<F>,
-}
-
-impl<F: Future> Drop for RootGuard<'_, F> {
-    fn drop(&mut self) {
-        if self.over.get() {
-            return;
-        }
-        let root = self.task.stage().cast::<Root<F>>();
-        // SAFETY: it is not over, so the task is there with its future; only this thread polls or
-        // drops it, and it does neither now. Empty, it is over whenever its turn comes.
-        unsafe { (*root).target = None };
-        run::abort_at_home(self.task, self.here);
-    }
-}
-
-/// Spawns on a [`LocalScheduler`] from other threads. While one is out, the scheduler never takes
-/// itself for stalled.
-#[derive(Clone, Debug)]
-pub struct Remote {
-    shared: Arc<Shared>,
-}
-
-impl Remote {
-    /// Spawns a task.
-    ///
-    /// # Errors
-    ///
-    /// See [`SpawnError::error`]; Closed where the scheduler is gone. Where it goes at this very
-    /// moment, the future is dropped here, and the handle says that it was cancelled.
-    pub fn try_spawn<F>(
-        &self,
-        spawn: Spawn,
-        future: F,
-    ) -> Result<JoinHandle<F::Output>, SpawnError<F>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let dispatch = self.shared.dispatch();
-        let spawn = spawn.at_home(true);
-        // SAFETY: it may go to the scheduler's thread, and its output may come back.
-        let (task, join) = unsafe { create(None, dispatch, spawn, future) }?;
-        if !spawn.is_system() {
-            // Relaxed: it counts; the push publishes.
-            self.shared.spawned_outside.fetch_add(1, Ordering::Relaxed);
-        }
-        if !self.shared.push(task) {
-            // SAFETY: nobody else has it, and the future may be dropped here as anywhere.
-            unsafe { run::discard(task) };
-            // SAFETY: the entry's reference; nothing is done with the task afterwards.
-            unsafe { run::release(task) };
-        }
-        Ok(join)
-    }
-
-    /// [`Self::try_spawn`] with nothing special.
-    ///
-    /// # Panics
-    ///
-    /// Where that fails.
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        match self.try_spawn(Spawn::new(), future) {
-            Ok(join) => join,
-            Err(refused) => refused_to_panic(refused.error()),
-        }
     }
 }

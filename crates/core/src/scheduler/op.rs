@@ -103,7 +103,7 @@ impl Ops {
 
     /// An op that `prepare` describes. It starts when it is polled first.
     ///
-    /// Cancel-safety: dropped, it is cancelled, and what the kernel borrowed is kept until the
+    /// Safe to cancel: dropped, it is cancelled, and what the kernel borrowed is kept until the
     /// kernel has answered; an outcome that came in spite of that is lost with it.
     pub fn start<P>(&self, prepare: P) -> Op<P>
     where
@@ -146,10 +146,8 @@ impl Ops {
         let token = completion.token;
         self.trace(Step::Ready(token));
         let slot = self.0.home.slab.slot(token);
-        let owner = std::mem::replace(
-            &mut self.0.owners.borrow_mut()[token.index() as usize],
-            Owner::Task,
-        );
+        let owner =
+            std::mem::replace(&mut self.0.owners.borrow_mut()[token.index() as usize], Owner::Task);
         match owner {
             Owner::Nobody => {
                 self.give_back(token);
@@ -215,10 +213,8 @@ impl Ops {
     }
 
     fn set_owner(&self, token: Token, owner: Owner) {
-        let before = std::mem::replace(
-            &mut self.0.owners.borrow_mut()[token.index() as usize],
-            owner,
-        );
+        let before =
+            std::mem::replace(&mut self.0.owners.borrow_mut()[token.index() as usize], owner);
         // A waker's destructor may come here again: after the borrow.
         drop(before);
     }

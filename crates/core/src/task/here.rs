@@ -19,6 +19,7 @@ pub(crate) enum Workers {
     /// This one only: it polls each task itself, and its wakes need no exchange where a task is in
     /// its queue already.
     One,
+    #[expect(dead_code, reason = "made by the worker of several threads")]
     /// Several: a queue that others may steal from takes the task.
     Many {
         /// Safety: `Here` is that of the thread that calls, and the task holds SCHEDULED.

@@ -60,7 +60,10 @@ impl std::fmt::Display for TaskInfo {
 
 /// Looks at one place. `None` where no task is. What a task does changes while one looks: the answer
 /// is what was so at some moment.
-pub(crate) fn of(task: TaskRef, name: impl FnOnce(u32) -> Option<&'static str>) -> Option<TaskInfo> {
+pub(crate) fn of(
+    task: TaskRef,
+    name: impl FnOnce(u32) -> Option<&'static str>,
+) -> Option<TaskInfo> {
     let before = task.state().look_acquire();
     let type_name = (task.header().try_vtable()?.type_name)();
     let reason = task.header().reason();

@@ -72,7 +72,7 @@ impl std::error::Error for JoinError {}
 ///
 /// Dropping it lets the task go on alone (as [`Self::detach`]); [`Self::abort`] stops it.
 ///
-/// Cancel-safety: awaiting by reference (`&mut handle`) loses nothing when it is dropped.
+/// Safe to cancel: awaited by reference (`&mut handle`), nothing is lost when the await is dropped.
 ///
 /// A handle may go to another thread only where the output may:
 ///
@@ -245,9 +245,7 @@ impl At {
     #[inline]
     fn of(task: TaskRef, cx: &Context<'_>) -> Self {
         here::with(|here| {
-            let home = here.filter(|here| {
-                here.is_home() && here.dispatch == task.dispatch()
-            });
+            let home = here.filter(|here| here.is_home() && here.dispatch == task.dispatch());
             let Some(here) = home else { return Self::Anywhere };
             match here.current.get() {
                 // A place outside of the pool may be gone when its number is looked at.
@@ -292,9 +290,7 @@ impl<T> Drop for JoinHandle<T> {
         }
         let task = self.task;
         let unshared = here::with(|here| {
-            here.is_some_and(|here| {
-                here.is_home() && here.dispatch == task.dispatch()
-            })
+            here.is_some_and(|here| here.is_home() && here.dispatch == task.dispatch())
         }) && task.state().drop_join_at_home();
         if unshared {
             return;
@@ -359,4 +355,3 @@ impl std::fmt::Debug for AbortHandle {
         f.debug_struct("AbortHandle").finish_non_exhaustive()
     }
 }
-

@@ -81,7 +81,6 @@ impl std::fmt::Display for TaskId {
     }
 }
 
-
 // Not beneath the state, which has no unsafe code: the models have cells that loom watches.
 #[cfg(all(test, loom))]
 #[path = "state/loom_tests.rs"]

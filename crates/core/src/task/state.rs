@@ -58,6 +58,13 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
+mod joining;
+
+pub(crate) use answers::{
+    Arrive, Completed, DropJoin, End, EndPoll, Joinable, Joiner, Start, Wake, WakeOwned,
+};
+
 use crate::loom::{AtomicU64, Ordering};
 
 /// Somebody has the task: a queue, or the thread that polls it (I1).
@@ -116,123 +123,6 @@ pub(crate) struct Born {
     pub(crate) home: bool,
     /// Is on its way to its scheduler's entry (with a home), which counts as a wake.
     pub(crate) entered: bool,
-}
-
-/// How a task ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum End {
-    /// With an output.
-    Ready,
-    /// With the payload of a panic.
-    Panicked,
-    /// With nothing.
-    Cancelled,
-}
-
-/// What remains to be done after 2.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wake {
-    /// It was Idle: put it into a queue.
-    Enqueue,
-    /// Somebody has it already, or it is Complete.
-    Nothing,
-}
-
-/// What remains to be done after 2 by somebody who gave his reference up with it.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WakeOwned {
-    /// It was Idle: put it into a queue.
-    Enqueue,
-    /// Nothing.
-    Nothing,
-    /// It was the last reference: free the place (8).
-    Free,
-}
-
-/// What 3 found.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Start {
-    /// Poll it.
-    Poll,
-    /// Drop the future, then 6 with [`End::Cancelled`].
-    Cancel,
-}
-
-/// What 4 or 5 found.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum EndPoll {
-    /// 4: it is not this thread's any more.
-    Idle,
-    /// 5: put it into a queue again.
-    Again,
-    /// It was aborted during the poll: drop the future, then 6.
-    Cancel,
-}
-
-/// What remains to be done after 6.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Completed {
-    /// The join handle will find the output. The task's own reference is given up.
-    Handed,
-    /// The same, but whom to wake is to be taken out first; then give up the task's own reference.
-    WakeJoiner,
-    /// The same, for a task of the same home that was read out before. The task's own reference is
-    /// given up.
-    WakeInside(Joiner),
-    /// Nobody will ask: drop the output, then give up the task's own reference.
-    Unobserved,
-    /// Nobody knows the task any more: drop the output and free the place. Nothing was written.
-    Alone,
-}
-
-/// A task of the same scheduler, as it lies in the place of the joiner.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Joiner {
-    /// Its place.
-    pub(crate) place: *mut (),
-    /// Its generation there.
-    pub(crate) generation: u32,
-}
-
-/// What remains to be done after 9.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Arrive {
-    /// Put it into the queue, if it is Idle.
-    Schedule,
-    /// It is over, or a poll has answered the wake already.
-    Nothing,
-    /// The entry's was the last reference: free the place (8).
-    Free,
-}
-
-/// What the join handle finds.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Joinable {
-    /// Take the output, then give up the reference.
-    Complete(End),
-    /// Put a waker into the empty place, then [`State::offer_join_waker`].
-    Empty,
-    /// A waker is there; read it and compare.
-    Full,
-}
-
-/// What remains to be done after the join handle is gone.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum DropJoin {
-    /// Nothing: the reference is given up too.
-    Nothing,
-    /// A waker is to be taken out; then give up the reference.
-    TakeWaker,
-    /// Drop the output; then give up the reference (7).
-    DropOutput(End),
 }
 
 /// What a look from outside sees.
@@ -589,114 +479,6 @@ impl State {
                 Err(found) => now = found,
             }
         }
-    }
-
-    /// What the join handle may do now.
-    #[inline]
-    pub(crate) fn joinable(&self) -> Joinable {
-        // Acquire: with the Release of `complete`.
-        let look = self.look_acquire();
-        if look.is_complete() {
-            Joinable::Complete(look.end())
-        } else if look.word & JOIN_WAKER != 0 {
-            Joinable::Full
-        } else {
-            Joinable::Empty
-        }
-    }
-
-    /// Publishes what the join handle wrote into the joiner's place; `inside` where that is a task of
-    /// the same scheduler; `home` where this is the task's home. Where the task is Complete by now,
-    /// how it ended: the place is the join handle's still, to be emptied.
-    #[inline]
-    pub(crate) fn offer_joiner(&self, inside: bool, home: bool) -> Result<(), End> {
-        let flags = if inside { JOIN_WAKER | JOIN_INSIDE } else { JOIN_WAKER };
-        // Relaxed: read again by the exchange.
-        let mut now = self.0.load(Ordering::Relaxed);
-        if home && now & (REFERENCES | COMPLETE) == 2 * REFERENCE {
-            // The task's own reference and the caller's, here at home: nobody else (I7). Release: with
-            // the Acquire of whoever has a reference from this thread later.
-            self.0.store(now | flags, Ordering::Release);
-            return Ok(());
-        }
-        loop {
-            if now & COMPLETE != 0 {
-                // Acquire: with the Release of `complete`.
-                return Err(self.look_acquire().end());
-            }
-            // Release: with the Acquire of `complete`.
-            match self.0.compare_exchange_weak(
-                now,
-                now | flags,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(()),
-                Err(found) => now = found,
-            }
-        }
-    }
-
-    /// Takes the joiner's place back, so that it can be filled anew. Whether a waker is to be taken out
-    /// first. Where the task is Complete by now, how it ended: the place is not the join handle's any
-    /// more.
-    pub(crate) fn withdraw_joiner(&self) -> Result<bool, End> {
-        // Relaxed: read again by the exchange.
-        let mut now = self.0.load(Ordering::Relaxed);
-        loop {
-            if now & COMPLETE != 0 {
-                // Acquire: with the Release of `complete`.
-                return Err(self.look_acquire().end());
-            }
-            // Relaxed: what is there was written by the join handle itself.
-            match self.0.compare_exchange_weak(
-                now,
-                now & !(JOIN_WAKER | JOIN_INSIDE),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(now & JOIN_INSIDE == 0),
-                Err(found) => now = found,
-            }
-        }
-    }
-
-    /// The join handle goes without having taken the output.
-    #[inline]
-    pub(crate) fn drop_join(&self) -> DropJoin {
-        // Acquire: with the Release of `complete`.
-        let mut now = self.0.load(Ordering::Acquire);
-        loop {
-            if now & COMPLETE != 0 {
-                return DropJoin::DropOutput(Look { word: now }.end());
-            }
-            let without = now & !(JOIN | JOIN_WAKER | JOIN_INSIDE);
-            let (next, then) = if now & (JOIN_WAKER | JOIN_INSIDE) == JOIN_WAKER {
-                (without, DropJoin::TakeWaker)
-            } else {
-                (without - REFERENCE, DropJoin::Nothing)
-            };
-            // Release: with the Acquire of `complete`, which may find itself alone.
-            match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return then,
-                Err(found) => now = found,
-            }
-        }
-    }
-
-    /// The join handle goes, at home, and nobody is in the joiner's place: where the task's own
-    /// reference is the only other one, this is the only thread that knows of it (I7), and no exchange
-    /// is needed. Whether that was so.
-    #[inline]
-    pub(crate) fn drop_join_at_home(&self) -> bool {
-        // Relaxed: where this thread is alone, it reads what it wrote.
-        let now = self.0.load(Ordering::Relaxed);
-        if now & (REFERENCES | COMPLETE | JOIN_WAKER) != 2 * REFERENCE {
-            return false;
-        }
-        // Release: with the Acquire of whoever has a reference from this thread later.
-        self.0.store((now & !JOIN) - REFERENCE, Ordering::Release);
-        true
     }
 
     /// One more reference, by somebody who has one.

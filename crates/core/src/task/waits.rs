@@ -122,12 +122,7 @@ pub(super) fn set_idle(task: TaskRef) {
 /// task of the same scheduler can wake it.
 ///
 /// It does nothing under a foreign runtime, or under a waker that is not the task's own.
-pub fn note_waiting(
-    cx: &Context<'_>,
-    reason: &'static WaitsFor,
-    word: usize,
-    from: WokenFrom,
-) {
+pub fn note_waiting(cx: &Context<'_>, reason: &'static WaitsFor, word: usize, from: WokenFrom) {
     let Some(task) = here::current() else { return };
     if super::waker::is_of(cx.waker(), task) {
         note(task, reason, word, from, true);

@@ -168,7 +168,8 @@ impl Depot {
         let carved: usize = self.each_chunk().map(|chunk| chunk.1 as usize).sum();
         let piled: usize = inner.piles.iter().map(|pile| pile.places).sum();
         let guests: usize =
-            inner.guests.iter().map(|shelf| shelf.loaded.len + shelf.spare.len).sum::<u32>() as usize;
+            inner.guests.iter().map(|shelf| shelf.loaded.len + shelf.spare.len).sum::<u32>()
+                as usize;
         let outside = inner.outside.len() - inner.outside_free.len();
         let outstanding = carved - piled - guests + outside;
         inner.outstanding = Some(outstanding);
