@@ -19,6 +19,7 @@ mod loom;
 pub mod park;
 pub mod policy;
 pub mod resource;
+pub mod scheduler;
 pub mod slab;
 pub mod slot;
 pub mod token;

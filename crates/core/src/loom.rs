@@ -6,13 +6,19 @@
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    hint::spin_loop,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    thread::yield_now,
 };
 
 #[cfg(not(loom))]
 pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    thread::yield_now,
+};
 
 #[cfg(not(loom))]
 mod real {

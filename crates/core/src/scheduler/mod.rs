@@ -1,0 +1,6 @@
+//! The scheduler: which task runs next, on which thread, and who is woken for it.
+
+pub mod deque;
+pub mod inject;
+pub mod link;
+pub mod rng;
