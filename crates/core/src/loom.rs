@@ -3,11 +3,14 @@
 //! Every other module of this crate takes its atomics and cells from here, so that `--cfg loom`
 //! explores each interleaving of the very code that ships.
 
+mod futex;
+
+pub(crate) use futex::Futex;
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
     hint::spin_loop,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     thread::yield_now,
 };
 
@@ -16,7 +19,7 @@ pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
 pub(crate) use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     thread::yield_now,
 };
 

@@ -1,6 +1,8 @@
 //! The scheduler: which task runs next, on which thread, and who is woken for it.
 
 pub mod deque;
+pub mod idle;
 pub mod inject;
 pub mod link;
+pub mod parker;
 pub mod rng;
