@@ -128,19 +128,23 @@ fn loom_t5_two_pushers_and_a_worker_that_falls_asleep() {
     });
 }
 
-/// Two workers, two items from outside: both are run though one worker may run only one of them.
+/// Two workers, two items from outside, where each worker runs one and then is busy for ever: the
+/// second item needs the second worker, whom the first one's search may have kept from being woken.
 #[test]
 fn loom_t5_ramp_up_reaches_the_second_worker() {
     model(2, || {
-        let (shared, mut locals) = Shared::new(2);
-        let (second, first) = (locals.pop().unwrap(), locals.pop().unwrap());
-        let other = shared.clone();
-        // Each takes one item and then is busy for ever: only the other can take the second.
-        let worker = thread::spawn(move || other.run(1, &second, 1));
+        let (shared, locals) = Shared::new(2);
+        let workers: Vec<_> = locals
+            .into_iter()
+            .enumerate()
+            .map(|(worker, local)| {
+                let shared = shared.clone();
+                thread::spawn(move || shared.run(worker, &local, 1))
+            })
+            .collect();
         shared.push(0);
         shared.push(1);
-        assert_eq!(shared.run(0, &first, 1), 1);
-        assert_eq!(worker.join().unwrap(), 1);
+        workers.into_iter().for_each(|worker| assert_eq!(worker.join().unwrap(), 1));
         assert!(shared.inject.is_empty());
     });
 }
