@@ -1,12 +1,12 @@
 //! Which workers search and which sleep, and whom a push wakes.
 //!
 //! ```text
-//!            1 start_search                3 sleep                 ┌─► 2 found: the last searcher
-//! working ─────────────────► searching ───────────────► sleeping   │     wakes the next one
-//!    ▲                        │     ▲                     │  │     │
-//!    │◄──────── 2 found ──────┘     └──── 4 wake_one ─────┘  │     │
-//!    ├───────── 3 sleep (without a search) ─────────────► ───┤     │
-//!    └◄──────── 5 rouse: its own doing (driver, timer) ──────┘
+//!            1 start_search                3 sleep
+//! working ─────────────────► searching ───────────────► sleeping
+//!   ▲ │                       │     ▲                     ▲  │ │
+//!   │ │◄─────── 2 found ──────┘     └──── 4 wake_one ─────┼──┘ │
+//!   │ └──────── 3 sleep (without a search) ───────────────┘    │
+//!   └────────── 5 rouse: its own doing (driver, timer) ────────┘
 //! ```
 //!
 //! A push is followed by 4, a sleep by a look at every queue. Each does its own part first and looks
@@ -19,8 +19,9 @@
 //!   the wake: 4 clears it for the worker, which then is a searcher; or 5, by the worker itself.
 //! - **I3** At most half of the workers search of their own accord (1). 4 makes one search only
 //!   where none does.
-//! - **I4** The last searcher that finds work wakes another (2): so a burst wakes one worker after
-//!   the other, each as soon as the one before knows that there is work.
+//! - **I4** The last searcher that finds work looks whether there is more, and wakes another if so
+//!   (2). So a burst wakes one worker after the other, each as soon as the one before knows that
+//!   there is work, and a single push wakes a single worker.
 //!
 //! The worker with the lowest number is woken first. The others sleep the longer for it, and the
 //! same few caches stay warm.
@@ -47,9 +48,10 @@ pub struct Idle {
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Found {
-    /// It was the last to search: it calls [`Idle::wake_one`] before it runs what it found.
-    WakeAnother,
-    /// Others search.
+    /// It was the last to search, and pushes may have relied on that: if any queue has more, its own
+    /// among them, it calls [`Idle::wake_one`] before it runs what it found.
+    Last,
+    /// Others search: what there is more, they find.
     GoOn,
 }
 
@@ -96,11 +98,14 @@ impl Idle {
 
     /// Transition 2: a searcher has an item in its hands.
     pub fn found(&self) -> Found {
-        // AcqRel: the fence of `wake_one`, which follows, orders the count against the queues.
-        match self.searching.fetch_sub(1, Ordering::AcqRel) {
-            1 => Found::WakeAnother,
-            _ => Found::GoOn,
+        // AcqRel: with `take_the_right` and `start_search`.
+        if self.searching.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return Found::GoOn;
         }
+        // With the fence of `wake_one`: that sees nobody search, or this worker's look at the queues
+        // sees the push.
+        fence(Ordering::SeqCst);
+        Found::Last
     }
 
     /// Transition 3. The worker looks at every queue once more, and then parks, or calls

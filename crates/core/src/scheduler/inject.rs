@@ -11,6 +11,10 @@
 //! one exchange brings one item or a batch. Takers exclude each other by a bit in `outgoing`, and
 //! touch the pushers' line only when `outgoing` has run out.
 //!
+//! Measured against a list under a lock that spins and then sleeps, ns an item: alone 6.5 against
+//! 8.7; one pushes and one takes 11 against 10 or, where the two fall into step, 180 to 420; one
+//! pushes and two take 12 to 34 against 21 to 450.
+//!
 //! - **I1** A link between `incoming` and its end is published by the Release of 1 and belongs to
 //!   the queue; 2 takes all of them at once, so no link is read while somebody else may take it.
 //! - **I2** Whoever put LOCKED into `outgoing` owns the list that it replaced, and alone does 2 and

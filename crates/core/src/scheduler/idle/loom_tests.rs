@@ -72,7 +72,8 @@ impl Shared {
             searching = searching || self.idle.start_search();
             if let Some(_item) = self.find(worker, local) {
                 ran += 1;
-                if std::mem::take(&mut searching) && self.idle.found() == Found::WakeAnother {
+                let last = std::mem::take(&mut searching) && self.idle.found() == Found::Last;
+                if last && self.sees_work() {
                     self.wake_one();
                 }
                 continue;
@@ -106,6 +107,20 @@ fn loom_t5_push_and_wake_against_search_and_sleep() {
         let local = locals.pop().unwrap();
         assert_eq!(shared.run(0, &local, 1), 1);
         pusher.join().unwrap();
+        assert!(shared.wakes.load(Ordering::Relaxed) <= 1);
+    });
+}
+
+/// The same with the roles exchanged: loom begins with the first thread, and finds more between its
+/// writes than between its loads.
+#[test]
+fn loom_t5_search_and_sleep_against_push_and_wake() {
+    model(4, || {
+        let (shared, mut locals) = Shared::new(1);
+        let (other, local) = (shared.clone(), locals.pop().unwrap());
+        let worker = thread::spawn(move || other.run(0, &local, 1));
+        shared.push(1);
+        assert_eq!(worker.join().unwrap(), 1);
         assert!(shared.wakes.load(Ordering::Relaxed) <= 1);
     });
 }

@@ -35,7 +35,7 @@ fn t5_ramp_up_one_after_the_other() {
     while let Some(worker) = next {
         awake.push(worker);
         assert_eq!(idle.rouse(worker), Roused::Searching);
-        assert_eq!(idle.found(), Found::WakeAnother);
+        assert_eq!(idle.found(), Found::Last);
         next = idle.wake_one_hint();
     }
     assert!(awake.into_iter().eq(0..70));
@@ -43,12 +43,12 @@ fn t5_ramp_up_one_after_the_other() {
 }
 
 #[test]
-fn t5_only_the_last_searcher_wakes_another() {
+fn t5_only_the_last_searcher_looks_for_more() {
     let idle = Idle::new(4);
     idle.sleep(3, false);
     assert!(idle.start_search() && idle.start_search());
     assert_eq!(idle.found(), Found::GoOn);
-    assert_eq!(idle.found(), Found::WakeAnother);
+    assert_eq!(idle.found(), Found::Last);
     assert_eq!(idle.wake_one(), Some(3));
 }
 

@@ -73,8 +73,10 @@ fn a_thousand_hand_overs() {
     let ended = Arc::new(AtomicBool::new(false));
     let (others, other_ball, other_end) = (parkers.clone(), ball.clone(), ended.clone());
     let thread = thread::spawn(move || {
-        while !other_end.load(Ordering::Relaxed) {
+        let mut last = false;
+        while !last {
             let _ = others[1].park(None);
+            last = other_end.load(Ordering::Relaxed);
             other_ball.fetch_add(1, Ordering::Relaxed);
             let _ = others[0].unpark();
         }
