@@ -3,21 +3,28 @@
 //! Every other module of this crate takes its atomics and cells from here, so that `--cfg loom`
 //! explores each interleaving of the very code that ships.
 
+mod futex;
+
+pub(crate) use futex::Futex;
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
+    hint::spin_loop,
     sync::Mutex,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
-    thread, thread_local,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    thread::{self, yield_now},
+    thread_local,
 };
 
 #[cfg(not(loom))]
 pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
 pub(crate) use std::{
+    hint::spin_loop,
     sync::Mutex,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
-    thread, thread_local,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    thread::{self, yield_now},
+    thread_local,
 };
 
 #[cfg(not(loom))]
