@@ -63,8 +63,9 @@ fn f6_wake_while_polled_is_another_poll() {
     let wakes = poll_fn(move |cx| {
         polls += 1;
         if polls < 3 {
-            cx.waker().clone().wake();
-            cx.waker().wake_by_ref();
+            let waker = cx.waker().clone();
+            waker.wake_by_ref();
+            waker.wake();
             return Poll::Pending;
         }
         Poll::Ready(polls)
@@ -195,9 +196,9 @@ fn join_moves_from_task_to_task() {
         let mut first = spawn_local(async move {
             let once = poll_fn(|cx| Poll::Ready(pin!(&mut join).poll(cx).is_pending())).await;
             assert!(once);
-            join
+            [join]
         });
-        let join = (&mut first).await.unwrap();
+        let [join] = (&mut first).await.unwrap();
         let second = spawn_local(async move { join.await.map(drop) });
         yield_now().await;
         gate.open();

@@ -112,12 +112,13 @@ fn a_full_slab_is_busy_and_not_more() {
 fn f23_polled_again_by_another_task_it_wakes_that_one() {
     let (scheduler, home) = with_loop(LocalOptions::new(), 3, 8);
     let ops = scheduler.ops().unwrap().clone();
-    let handed: Rc<RefCell<Option<Pin<Box<Op<Prepare>>>>>> = Rc::default();
+    type Handed = Rc<RefCell<Option<Pin<Box<Op<Prepare>>>>>>;
+    let handed = Handed::default();
     let first = handed.clone();
     scheduler.block_on(async move {
         spawn_local(async move {
             let mut op = Box::pin(nop(&ops));
-            poll_fn(|cx| Poll::Ready(assert!(op.as_mut().poll(cx).is_pending()))).await;
+            assert!(poll_fn(|cx| Poll::Ready(op.as_mut().poll(cx).is_pending())).await);
             *first.borrow_mut() = Some(op);
         })
         .await

@@ -31,7 +31,7 @@ impl std::error::Error for RunError {}
 /// Every task waits for another one: nothing is in flight, and nobody else can wake any of them.
 ///
 /// It is never said in error: as long as a waker, an abort handle, a join handle that no task awaits,
-/// or a [`Remote`] is out, the scheduler takes it that somebody will use it, and waits.
+/// or a [`Remote`](super::Remote) is out, the scheduler takes it that somebody will use it, and waits.
 #[derive(Debug)]
 pub struct Stalled {
     /// Who waits for what.

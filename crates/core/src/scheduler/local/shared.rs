@@ -95,7 +95,7 @@ unsafe fn release(dispatch: NonNull<Dispatch>) {
     drop(unsafe { Arc::from_raw(dispatch.cast::<Shared>().as_ptr().cast_const()) });
 }
 
-/// Spawns on a [`LocalScheduler`] from other threads. While one is out, the scheduler never takes
+/// Spawns on a [`LocalScheduler`](super::LocalScheduler) from other threads. While one is out, the scheduler never takes
 /// itself for stalled.
 #[derive(Clone, Debug)]
 pub struct Remote {
