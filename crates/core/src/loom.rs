@@ -3,13 +3,17 @@
 //! Every other module of this crate takes its atomics and cells from here, so that `--cfg loom`
 //! explores each interleaving of the very code that ships.
 
+mod futex;
+
+pub(crate) use futex::Futex;
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
     hint::spin_loop,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     sync::{Arc, Mutex, MutexGuard, RwLock},
-    thread, thread_local,
+    thread::{self, yield_now},
+    thread_local,
 };
 
 #[cfg(not(loom))]
@@ -17,9 +21,10 @@ pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
 pub(crate) use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     sync::{Arc, Mutex, MutexGuard, RwLock},
-    thread, thread_local,
+    thread::{self, yield_now},
+    thread_local,
 };
 
 #[cfg(not(loom))]

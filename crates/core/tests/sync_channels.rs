@@ -1,6 +1,6 @@
 //! Channels as a program uses them: the prime sieve, one task a prime, and several loops that talk.
 
-#[path = "support/ledger.rs"]
+#[path = "support/sync_ledger.rs"]
 mod ledger;
 
 use ledger::{Loop, block_on};

@@ -12,11 +12,11 @@
 //! who finds Asleep does (4), so a wake costs no system call while the owner is awake, and one at the
 //! most while it is not. The owner falls asleep only from Empty (3), so no task is left behind.
 //!
-//! - **I1** The links of the tasks in the stack are the stack's, from the Release of 1 or 4 on, until
-//!   2 takes all of them at once.
+//! - **I1** The entry links of the tasks in the stack are the stack's, from the Release of 1 or 4 on,
+//!   until 2 takes all of them at once. ENTERED keeps the tasks meanwhile.
 //! - **I2** Only the owner does 2, 3, 5 and 6.
 
-use super::link::{Item, Link};
+use super::link::Link;
 use crate::loom::{AtomicPtr, Ordering};
 use crate::task::TaskRef;
 use std::ptr::{NonNull, null_mut, without_provenance_mut};
@@ -55,7 +55,7 @@ impl Entry {
 
     /// 1 or 4. From any thread.
     pub(crate) fn push(&self, task: TaskRef) -> Pushed {
-        let link = task.into_link();
+        let link = task.entry_link();
         // Relaxed: read again by the exchange.
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -63,7 +63,7 @@ impl Entry {
                 return Pushed::Closed;
             }
             let below = if head == ASLEEP { null_mut() } else { head };
-            // SAFETY: the task holds SCHEDULED, which is the caller's: it is there, and its link is
+            // SAFETY: the task holds ENTERED, which is the caller's: it is there, and its entry link is
             // unused.
             unsafe { link.as_ref() }.set_next(below);
             // Release: with the Acquire of `take`.
@@ -94,7 +94,7 @@ impl Entry {
         debug_assert!(from != ASLEEP && from != CLOSED);
         let mut turned = null_mut();
         while let Some(link) = NonNull::new(from) {
-            // SAFETY: taken: its link is ours (I1), and SCHEDULED keeps the task.
+            // SAFETY: taken: its link is ours, and ENTERED keeps the task (I1).
             let link = unsafe { link.as_ref() };
             let next = link.next();
             link.set_next(turned);
@@ -107,9 +107,7 @@ impl Entry {
     /// 3. Whether the owner may sleep: else something has arrived.
     pub(crate) fn fall_asleep(&self) -> bool {
         // Relaxed: a pusher hands nothing over by what it finds here.
-        self.head
-            .compare_exchange(null_mut(), ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.head.compare_exchange(null_mut(), ASLEEP, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether nobody has pushed since 3. By the owner.
@@ -128,9 +126,7 @@ impl Entry {
     /// 6. Whether it is closed: else something has arrived.
     pub(crate) fn close(&self) -> bool {
         // Relaxed: as in `fall_asleep`.
-        self.head
-            .compare_exchange(null_mut(), CLOSED, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.head.compare_exchange(null_mut(), CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -141,8 +137,8 @@ impl Iterator for Arrived {
         let link = NonNull::new(self.next)?;
         // SAFETY: taken, so it is there and its link is ours (I1).
         self.next = unsafe { link.as_ref() }.next();
-        // SAFETY: it came from `into_link`, and leaves the list.
-        Some(unsafe { TaskRef::from_link(link) })
+        // SAFETY: it came from `entry_link`, and leaves the list.
+        Some(unsafe { TaskRef::from_entry_link(link) })
     }
 }
 

@@ -18,245 +18,31 @@
 //! own thread, and whoever awaits them is told; the loop is drained; a waker or a handle that is still
 //! out keeps the memory of its task, and nothing else.
 
-use super::entry::{Entry, Pushed};
+mod ending;
+mod options;
+mod root;
+mod shared;
+
+pub use ending::{RunError, Stalled};
+pub use options::LocalOptions;
+pub use shared::Remote;
+
 use super::op::Ops;
 use crate::abi::ErrorKind;
-use crate::driver::Driver;
 use crate::error::Error;
-use crate::home::Home;
-use crate::loom::{AtomicU64, Ordering, thread};
-use crate::task::dispatch::{Dispatch, Status};
-use crate::task::here::{self, Here, Place, Workers};
-use crate::task::pool::Depot;
+use crate::loom::thread;
+use crate::task::here::{self, Here};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, Hook, JoinHandle, Spawn, SpawnError, Step, TaskId, TaskInfo, TaskRef, Wake};
-use crate::task::{info, run};
+use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, info, run};
+use root::{Root, RootGuard};
+use shared::Shared;
 use std::cell::Cell;
-use std::marker::PhantomData;
-use std::pin::{Pin, pin};
-use std::ptr::NonNull;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Polls after which entry and loop have their turn.
 const TURN_POLLS: u32 = 61;
-
-/// How a [`LocalScheduler`] is made.
-#[must_use]
-pub struct LocalOptions {
-    lifo: bool,
-    bytes_max: usize,
-    hook: Option<Hook>,
-    drain_deadline: Duration,
-    blocks_max: usize,
-    driver: Option<(Box<dyn Driver>, Arc<Home>)>,
-}
-
-impl std::fmt::Debug for LocalOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalOptions").field("lifo", &self.lifo).finish_non_exhaustive()
-    }
-}
-
-impl Default for LocalOptions {
-    fn default() -> Self {
-        Self {
-            lifo: false,
-            bytes_max: 128 << 20,
-            hook: None,
-            drain_deadline: Duration::from_secs(5),
-            blocks_max: 64,
-            driver: None,
-        }
-    }
-}
-
-impl LocalOptions {
-    /// First woken, first run; no loop; up to 128 MiB of pooled tasks.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether the task that was woken last runs first. What it wakes in turn displaces it, and who
-    /// was displaced goes behind the others; so that nobody starves, the slot has to wait whenever
-    /// entry and loop have their turn. Off by default.
-    pub fn lifo(mut self, on: bool) -> Self {
-        self.lifo = on;
-        self
-    }
-
-    /// The most memory for pooled tasks, in bytes. Beyond it spawns are refused with Busy.
-    pub fn bytes_max(mut self, bytes: usize) -> Self {
-        self.bytes_max = bytes;
-        self
-    }
-
-    /// Has every step reported.
-    pub fn hook(mut self, hook: Hook) -> Self {
-        self.hook = Some(hook);
-        self
-    }
-
-    /// The loop of this thread. `home` is the one whose slots the driver completes; its doorbell wakes
-    /// the driver's turn. `blocks_max` blocks are kept for long paths.
-    pub fn driver(mut self, driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
-        self.driver = Some((driver, home));
-        self.blocks_max = blocks_max;
-        self
-    }
-
-    /// How long the end of the scheduler waits for ops that are in flight.
-    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
-        self.drain_deadline = deadline;
-        self
-    }
-
-    /// The scheduler, for this thread.
-    ///
-    /// # Errors
-    ///
-    /// None today; a driver's own failures come from its maker.
-    pub fn build(self) -> Result<LocalScheduler, Error> {
-        let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
-        let shared = Arc::new(Shared {
-            dispatch: Dispatch {
-                depot: Depot::new(self.bytes_max),
-                schedule: schedule_from_outside,
-                release,
-                status: Status::new(),
-            },
-            entry: Entry::new(),
-            bell: ops.as_ref().map(Ops::bell),
-            owner: thread::current(),
-            spawned_outside: AtomicU64::new(0),
-        });
-        // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
-        // calls `leave`.
-        let here = unsafe { Here::new(shared.dispatch(), Workers::One, self.lifo) };
-        here.set_hook(self.hook);
-        let here = Box::new(here);
-        if let Some(ops) = &ops {
-            ops.tie(Some(NonNull::from(&*here)));
-        }
-        Ok(LocalScheduler {
-            here,
-            shared,
-            ops,
-            running: Cell::new(false),
-            drain_deadline: self.drain_deadline,
-        })
-    }
-}
-
-/// What other threads have of the scheduler.
-#[derive(Debug)]
-#[repr(C)]
-struct Shared {
-    dispatch: Dispatch,
-    entry: Entry,
-    /// Of the loop; without one the thread is unparked.
-    bell: Option<Arc<Home>>,
-    owner: thread::Thread,
-    spawned_outside: AtomicU64,
-}
-
-impl Shared {
-    /// With the whole of `Shared` behind it, for [`Self::of`] and `release`.
-    fn dispatch(self: &Arc<Self>) -> NonNull<Dispatch> {
-        // SAFETY: an `Arc`'s pointer is not null.
-        unsafe { NonNull::new_unchecked(Arc::as_ptr(self).cast_mut().cast()) }
-    }
-
-    /// # Safety
-    ///
-    /// From [`Self::dispatch`], and there.
-    unsafe fn of<'a>(dispatch: NonNull<Dispatch>) -> &'a Self {
-        // SAFETY: the dispatch is the first field of the whole that the pointer is derived from.
-        unsafe { dispatch.cast::<Self>().as_ref() }
-    }
-
-    fn push(&self, task: TaskRef) -> bool {
-        match self.entry.push(task) {
-            Pushed::Quiet => true,
-            Pushed::Closed => false,
-            Pushed::Ring => {
-                match &self.bell {
-                    Some(home) => home.doorbell.ring(),
-                    None => self.owner.unpark(),
-                }
-                true
-            }
-        }
-    }
-}
-
-/// See [`Dispatch::schedule`].
-unsafe fn schedule_from_outside(dispatch: NonNull<Dispatch>, task: TaskRef) {
-    // SAFETY: the task holds SCHEDULED, so it is not Complete and the scheduler waits for it.
-    let shared = unsafe { Shared::of(dispatch) };
-    let pushed = shared.push(task);
-    debug_assert!(pushed, "the entry closes after the last task");
-}
-
-/// See [`Dispatch::release`].
-unsafe fn release(dispatch: NonNull<Dispatch>) {
-    // SAFETY: the scheduler's drop left one count for this call.
-    drop(unsafe { Arc::from_raw(dispatch.cast::<Shared>().as_ptr().cast_const()) });
-}
-
-/// The end of a run that had to go on.
-#[derive(Debug)]
-pub enum RunError {
-    /// A task said [`crate::task::exit_all`] with this status, or the future itself `exit`.
-    Exited(i32),
-    /// Nothing will ever run again.
-    Stalled(Stalled),
-    /// The loop failed.
-    Loop(Error),
-}
-
-impl std::fmt::Display for RunError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exited(status) => write!(f, "the scheduler was told to end with status {status}"),
-            Self::Stalled(stalled) => stalled.fmt(f),
-            Self::Loop(error) => write!(f, "the loop failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {}
-
-/// Every task waits for another one: nothing is in flight, and nobody else can wake any of them.
-///
-/// It is never said in error: as long as a waker, an abort handle, a join handle that no task awaits,
-/// or a [`Remote`] is out, the scheduler takes it that somebody will use it, and waits.
-#[derive(Debug)]
-pub struct Stalled {
-    /// Who waits for what.
-    pub tasks: Vec<TaskInfo>,
-}
-
-impl std::fmt::Display for Stalled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "stalled: no task can run, {} wait", self.tasks.len())?;
-        self.tasks.iter().try_for_each(|task| write!(f, "\n  {task}"))
-    }
-}
-
-impl std::error::Error for Stalled {}
-
-impl PartialEq for RunError {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Exited(a), Self::Exited(b)) => a == b,
-            (Self::Loop(a), Self::Loop(b)) => a == b,
-            (Self::Stalled(a), Self::Stalled(b)) => a.tasks == b.tasks,
-            _ => false,
-        }
-    }
-}
 
 /// See the module's text.
 ///
@@ -298,12 +84,14 @@ impl std::fmt::Debug for LocalScheduler {
     }
 }
 
-/// Why a pass over the queue ended.
-enum Idle {
+/// What a pass over the queue came to.
+enum Passed {
     /// The run is to end.
     Stop,
+    /// There is more to do.
+    Busy,
     /// Nothing is ready.
-    Nothing,
+    Idle,
 }
 
 impl LocalScheduler {
@@ -379,6 +167,7 @@ impl LocalScheduler {
             return Err(SpawnError::new(ErrorKind::Closed.into(), future));
         }
         let dispatch = self.shared.dispatch();
+        let spawn = spawn.at_home(false);
         // SAFETY: this thread polls and drops it; the caller's promise.
         let (task, join) = unsafe { create(Some(&self.here), dispatch, spawn, future) }?;
         start(&self.here, task, spawn);
@@ -405,6 +194,7 @@ impl LocalScheduler {
         }
         let claimed = storage.claim_place()?.into_claimed();
         let dispatch = self.shared.dispatch();
+        let spawn = spawn.at_home(false);
         // SAFETY: it is polled and dropped on this thread, and borrows nothing.
         let (task, join) = unsafe { create_claimed(claimed, dispatch, spawn, make) }?;
         start(&self.here, task, spawn);
@@ -413,7 +203,7 @@ impl LocalScheduler {
 
     /// What other threads spawn with.
     pub fn remote(&self) -> Remote {
-        Remote { shared: self.shared.clone() }
+        self.shared.remote()
     }
 
     /// The loop, if it has one.
@@ -466,27 +256,24 @@ impl LocalScheduler {
     pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
         let mut future = pin!(future);
         let mut output = None;
-        // SAFETY: it is not moved.
-        let place = NonNull::from(unsafe { future.as_mut().get_unchecked_mut() });
-        let root = Root {
-            target: Some((place, NonNull::from(&mut output))),
-            stop: NonNull::from(&self.here.stop),
-        };
+        let over = Cell::new(false);
+        let root = Root::new(future.as_mut(), &mut output, &over, &self.here.stop);
         // SAFETY: the guard below cuts it off from what it points to before that is gone.
-        let joined = unsafe { self.spawn_anything::<Root<F>>(Spawn::new().system(), root) };
-        let join = match joined {
-            Ok(join) => RootGuard { join: Some(join), future: PhantomData::<F> },
+        match unsafe { self.spawn_anything(Spawn::new().system(), root) } {
+            Ok(join) => {
+                let guard = RootGuard::<F>::new(join.task(), &over, &self.here);
+                join.detach();
+                let ended = self.drive(|| over.get());
+                drop(guard);
+                ended?;
+            }
             Err(refused) => return Err(RunError::Loop(refused.error())),
-        };
-        let ended = self.drive(|| join.is_finished());
-        let panic = join.finish();
-        if let Some(payload) = panic {
-            std::panic::resume_unwind(payload);
         }
-        if let Some(output) = output {
-            return Ok(output);
+        match output {
+            Some(Ok(output)) => return Ok(output),
+            Some(Err(payload)) => std::panic::resume_unwind(payload),
+            None => {}
         }
-        ended?;
         let status = &self.shared.dispatch.status;
         let _ = status.take_all();
         Err(RunError::Exited(status.code()))
@@ -506,9 +293,7 @@ impl LocalScheduler {
 
     /// Tasks that keep a run going.
     fn live(&self) -> i64 {
-        // Relaxed: a spawn of another thread that comes at the end comes before or after it.
-        let outside = self.shared.spawned_outside.load(Ordering::Relaxed);
-        self.here.live.get() + outside.cast_signed()
+        self.here.live.get() + self.shared.spawned_outside()
     }
 
     fn drive(&self, done: impl Fn() -> bool) -> Result<(), RunError> {
@@ -516,42 +301,38 @@ impl LocalScheduler {
         let _running = Running(&self.running);
         let _entered = here::enter(&self.here);
         self.here.stop.set(false);
+        self.take_arrived();
         while !done() {
             match self.pass() {
-                Idle::Stop => return Ok(()),
-                Idle::Nothing if done() => return Ok(()),
-                Idle::Nothing => self.wait()?,
+                Passed::Stop => return Ok(()),
+                Passed::Busy => {}
+                Passed::Idle if done() => return Ok(()),
+                Passed::Idle => self.wait()?,
             }
         }
         Ok(())
     }
 
-    /// Runs what is ready, entry and loop in between, until nothing is.
-    fn pass(&self) -> Idle {
+    /// Runs up to 61 tasks that are ready, then has a look at entry and loop.
+    fn pass(&self) -> Passed {
         let here = &*self.here;
-        loop {
-            let mut ran = 0;
-            while ran < TURN_POLLS {
-                let Some(task) = here.queue.pop(ran == TURN_POLLS - 1) else { break };
-                // SAFETY: from this scheduler's queue, on its thread, which is entered.
-                unsafe { run::run(task, here) };
-                ran += 1;
-                if here.stop.get() {
-                    return Idle::Stop;
-                }
-            }
-            self.take_arrived();
-            if let Some(ops) = &self.ops
-                && ops.in_flight() > 0
-                // A loop that fails does so again when there is nothing else to do.
-                && let Err(_error) = ops.turn(Some(Duration::ZERO))
-            {
-                return Idle::Nothing;
-            }
-            if here.queue.is_empty() {
-                return Idle::Nothing;
+        for ran in 0..TURN_POLLS {
+            let Some(task) = here.queue.pop(ran == TURN_POLLS - 1) else { break };
+            // SAFETY: from this scheduler's queue, on its thread, which is entered.
+            unsafe { run::run(task, here) };
+            if here.stop.get() {
+                return Passed::Stop;
             }
         }
+        self.take_arrived();
+        if let Some(ops) = &self.ops
+            && ops.in_flight() > 0
+            // A loop that fails does so again when there is nothing else to do.
+            && let Err(_error) = ops.turn(Some(Duration::ZERO))
+        {
+            return Passed::Idle;
+        }
+        if here.queue.is_empty() { Passed::Idle } else { Passed::Busy }
     }
 
     fn take_arrived(&self) {
@@ -559,8 +340,8 @@ impl LocalScheduler {
             return;
         }
         for task in self.shared.entry.take() {
-            self.here.trace(|| Step::Arrived(TaskId::of(task)));
-            self.here.queue.push(task, Place::Back);
+            // SAFETY: from the entry of this very scheduler.
+            unsafe { run::arrive(task, &self.here) };
         }
     }
 
@@ -609,9 +390,7 @@ impl LocalScheduler {
             self.shared.dispatch.depot.each(|task| {
                 if !task.state().look_acquire().is_complete() {
                     live += 1;
-                    if task.state().abort() == Wake::Enqueue {
-                        self.here.queue.push(task, Place::Back);
-                    }
+                    run::abort_at_home(task, &self.here);
                 }
             });
             if live == 0 && self.shared.entry.close() {
@@ -621,10 +400,6 @@ impl LocalScheduler {
             while let Some(task) = self.here.queue.pop(true) {
                 // SAFETY: from this scheduler's queue, on its thread, which is entered.
                 unsafe { run::run(task, &self.here) };
-            }
-            if live > 0 && self.shared.entry.is_empty() {
-                // Another thread has scheduled one and is about to push it.
-                thread::yield_now();
             }
         }
     }
@@ -658,123 +433,5 @@ struct Running<'a>(&'a Cell<bool>);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.set(false);
-    }
-}
-
-/// The future of `run_until`, as a task: it lies on the caller's stack, and so does its output.
-struct Root<F: Future> {
-    /// `None` once they are gone.
-    target: Option<(NonNull<F>, NonNull<Option<F::Output>>)>,
-    stop: NonNull<Cell<bool>>,
-}
-
-impl<F: Future> Future for Root<F> {
-    type Output = ();
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((mut future, mut output)) = self.target else { return Poll::Ready(()) };
-        // SAFETY: `run_until` has them on its stack, below this call, and its guard takes them away
-        // before it is left; it does not use them while it drives this.
-        let future = unsafe { future.as_mut() };
-        // SAFETY: `run_until` pinned it.
-        let future = unsafe { Pin::new_unchecked(future) };
-        // SAFETY: as above.
-        let output = unsafe { output.as_mut() };
-        future.poll(cx).map(|value| *output = Some(value))
-    }
-}
-
-impl<F: Future> Drop for Root<F> {
-    fn drop(&mut self) {
-        if self.target.is_some() {
-            // SAFETY: the scheduler is there as long as any of its tasks has a future.
-            unsafe { self.stop.as_ref() }.set(true);
-        }
-    }
-}
-
-/// Sees to it that the root's task does not reach what is gone.
-struct RootGuard<F: Future> {
-    join: Option<JoinHandle<()>>,
-    future: PhantomData<F>,
-}
-
-impl<F: Future> RootGuard<F> {
-    fn is_finished(&self) -> bool {
-        self.join.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// What the future panicked with, where it did.
-    fn finish(mut self) -> Option<Box<dyn std::any::Any + Send>> {
-        if !self.is_finished() {
-            return None;
-        }
-        self.join.take()?.into_finished()?.err()?.into_panic()
-    }
-}
-
-impl<F: Future> Drop for RootGuard<F> {
-    fn drop(&mut self) {
-        let Some(join) = self.join.take().filter(|join| !join.is_finished()) else { return };
-        let root = join.task().stage().cast::<Root<F>>();
-        // SAFETY: not Complete, so the future is there; only this thread polls or drops it, and it
-        // does neither now. From here on it is empty, whenever its turn comes.
-        unsafe { (*root).target = None };
-        join.abort();
-    }
-}
-
-/// Spawns on a [`LocalScheduler`] from other threads. While one is out, the scheduler never takes
-/// itself for stalled.
-#[derive(Clone, Debug)]
-pub struct Remote {
-    shared: Arc<Shared>,
-}
-
-impl Remote {
-    /// Spawns a task.
-    ///
-    /// # Errors
-    ///
-    /// See [`SpawnError::error`]; Closed where the scheduler is gone. Where it goes at this very
-    /// moment, the future is dropped here, and the handle says that it was cancelled.
-    pub fn try_spawn<F>(
-        &self,
-        spawn: Spawn,
-        future: F,
-    ) -> Result<JoinHandle<F::Output>, SpawnError<F>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let dispatch = self.shared.dispatch();
-        // SAFETY: it may go to the scheduler's thread, and its output may come back.
-        let (task, join) = unsafe { create(None, dispatch, spawn, future) }?;
-        if !spawn.is_system() {
-            // Relaxed: it counts; the push publishes.
-            self.shared.spawned_outside.fetch_add(1, Ordering::Relaxed);
-        }
-        if !self.shared.push(task) {
-            // SAFETY: SCHEDULED is ours still, and the future may be dropped here as anywhere.
-            unsafe { run::discard(task) };
-        }
-        Ok(join)
-    }
-
-    /// [`Self::try_spawn`] with nothing special.
-    ///
-    /// # Panics
-    ///
-    /// Where that fails.
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        match self.try_spawn(Spawn::new(), future) {
-            Ok(join) => join,
-            Err(refused) => refused_to_panic(refused.error()),
-        }
     }
 }

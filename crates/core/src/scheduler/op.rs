@@ -23,7 +23,7 @@ use crate::resource::Resource;
 use crate::slab::FreeList;
 use crate::slot::{Cancel, Orphan, Outcome};
 use crate::task::here::Here;
-use crate::task::{Step, TaskId, WaitsFor, WokenFrom, dispatch::Dispatch, note_waiting, run};
+use crate::task::{Step, TaskId, WaitsFor, WokenFrom, note_waiting, run};
 use crate::token::Token;
 use crate::waker::{Wakee, WakerRef};
 use std::cell::{Cell, RefCell};
@@ -103,7 +103,7 @@ impl Ops {
 
     /// An op that `prepare` describes. It starts when it is polled first.
     ///
-    /// Cancel-safety: dropped, it is cancelled, and what the kernel borrowed is kept until the
+    /// Safe to cancel: dropped, it is cancelled, and what the kernel borrowed is kept until the
     /// kernel has answered; an outcome that came in spite of that is lost with it.
     pub fn start<P>(&self, prepare: P) -> Op<P>
     where
@@ -146,10 +146,8 @@ impl Ops {
         let token = completion.token;
         self.trace(Step::Ready(token));
         let slot = self.0.home.slab.slot(token);
-        let owner = std::mem::replace(
-            &mut self.0.owners.borrow_mut()[token.index() as usize],
-            Owner::Task,
-        );
+        let owner =
+            std::mem::replace(&mut self.0.owners.borrow_mut()[token.index() as usize], Owner::Task);
         match owner {
             Owner::Nobody => {
                 self.give_back(token);
@@ -159,23 +157,20 @@ impl Ops {
             Owner::Task => {}
         }
         if let Wakee::Task { id, generation } = slot.waker_ref().wakee()
-            && let Some(dispatch) = self.dispatch()
+            && let Some(here) = self.here()
         {
-            // SAFETY: tied to a scheduler, which is there until it unties.
-            unsafe { run::wake_by_number(dispatch, id, generation) };
+            run::wake_by_number(here, id, generation);
         }
     }
 
-    fn dispatch(&self) -> Option<NonNull<Dispatch>> {
-        let here = self.0.here.get()?;
-        // SAFETY: tied, so it is there.
-        Some(unsafe { here.as_ref() }.dispatch_ptr())
+    fn here(&self) -> Option<&Here> {
+        // SAFETY: tied to a scheduler, which is there until it unties.
+        self.0.here.get().map(|here| unsafe { here.as_ref() })
     }
 
     fn trace(&self, step: Step) {
-        if let Some(here) = self.0.here.get() {
-            // SAFETY: tied, so it is there.
-            unsafe { here.as_ref() }.trace(|| step);
+        if let Some(here) = self.here() {
+            here.trace(|| step);
         }
     }
 
@@ -218,10 +213,8 @@ impl Ops {
     }
 
     fn set_owner(&self, token: Token, owner: Owner) {
-        let before = std::mem::replace(
-            &mut self.0.owners.borrow_mut()[token.index() as usize],
-            owner,
-        );
+        let before =
+            std::mem::replace(&mut self.0.owners.borrow_mut()[token.index() as usize], owner);
         // A waker's destructor may come here again: after the borrow.
         drop(before);
     }

@@ -37,7 +37,7 @@ pub use wait::Wait;
 pub use wait_queue::{WaitQueue, Waiting, Woken};
 
 #[cfg(all(test, not(loom)))]
-#[path = "../../tests/support/ledger.rs"]
+#[path = "../../tests/support/sync_ledger.rs"]
 mod ledger;
 
 #[cfg(all(test, loom))]

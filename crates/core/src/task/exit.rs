@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{here, run};
+use super::{here, waker};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -53,7 +53,7 @@ impl Future for Exit {
             if self.all {
                 here.stop.set(true);
             }
-            run::abort(task);
+            waker::abort(task);
         });
         Poll::Pending
     }

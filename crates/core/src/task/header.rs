@@ -1,9 +1,8 @@
 //! What all tasks have in common, in front of the future.
 //!
 //! ```text
-//!          ┌───────────────────────── one cache line where the future has 16 bytes ───┐
-//!          │ link 8 │ state 8 │ vtable 8 │ reason 8 │ joiner's waker 16 │ future, then │ arena
-//!          └────────┴─────────┴──────────┴──────────┴───────────────────┴─ its output ─┘
+//! │ link 8 │ entry 8 │ state 8 │ vtable 8 │ reason 8 │ joiner 16 │ future, then its output │ free │
+//! └────────────────────────── header, 56 ────────────────────────┴────────── stage ────────┘
 //! ```
 //!
 //! Where a task belongs is not written in it. A task of a pool lies in a chunk that is aligned to its
@@ -19,11 +18,10 @@ use super::pool::chunk::Chunk;
 use super::state::State;
 use super::vtable::VTable;
 use super::waits::WaitsFor;
-use crate::loom::{AtomicPtr, AtomicU32, Ordering, UnsafeCell};
+use crate::loom::{AtomicPtr, AtomicU32, Ordering};
 use crate::scheduler::link::{Item, Link};
-use std::mem::MaybeUninit;
+use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
-use std::task::Waker;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -32,11 +30,14 @@ pub(crate) struct Header {
     /// The queue's while SCHEDULED; a free list's while free. While the task is polled or Idle it
     /// holds what the task waits for (see [`super::waits`]).
     pub(super) link: Link,
+    /// The entry's, while ENTERED.
+    entry: Link,
     pub(super) state: State,
     vtable: AtomicPtr<VTable>,
     reason: AtomicPtr<WaitsFor>,
-    /// See I5 of [`super::state`].
-    pub(super) joiner: UnsafeCell<MaybeUninit<Waker>>,
+    /// The words of whom to wake at the end: see I5 of [`super::state`]. Atomic, because they may be
+    /// read while the join handle changes its mind; what was read then is thrown away.
+    joiner: [AtomicPtr<()>; 2],
 }
 
 /// What stands before the header of a task that is in no pool.
@@ -47,19 +48,17 @@ pub(crate) struct Prefix {
     number: AtomicU32,
 }
 
-// SAFETY: `joiner` is reached as I5 of the state says; all else is atomic.
-unsafe impl Sync for Header {}
-
 impl Header {
     /// The header of a free place.
     #[cfg(not(loom))]
     pub(crate) const fn free() -> Self {
         Self {
             link: Link::new(),
+            entry: Link::new(),
             state: State::free(),
             vtable: AtomicPtr::new(null_mut()),
             reason: AtomicPtr::new(null_mut()),
-            joiner: UnsafeCell::new(MaybeUninit::uninit()),
+            joiner: [AtomicPtr::new(null_mut()), AtomicPtr::new(null_mut())],
         }
     }
 
@@ -68,10 +67,11 @@ impl Header {
     pub(crate) fn free() -> Self {
         Self {
             link: Link::new(),
+            entry: Link::new(),
             state: State::free(),
             vtable: AtomicPtr::new(null_mut()),
             reason: AtomicPtr::new(null_mut()),
-            joiner: UnsafeCell::new(MaybeUninit::uninit()),
+            joiner: [AtomicPtr::new(null_mut()), AtomicPtr::new(null_mut())],
         }
     }
 
@@ -89,6 +89,19 @@ impl Header {
     pub(super) fn try_vtable(&self) -> Option<&'static VTable> {
         // SAFETY: only `prepare` writes it, from a `&'static`.
         unsafe { self.vtable.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// The words in the joiner's place.
+    #[inline]
+    pub(super) fn joiner(&self) -> [*mut (); 2] {
+        // Relaxed, here and in `set_joiner`: ordered by the transitions of I5.
+        [self.joiner[0].load(Ordering::Relaxed), self.joiner[1].load(Ordering::Relaxed)]
+    }
+
+    #[inline]
+    pub(super) fn set_joiner(&self, words: [*mut (); 2]) {
+        self.joiner[0].store(words[0], Ordering::Relaxed);
+        self.joiner[1].store(words[1], Ordering::Relaxed);
     }
 
     pub(super) fn reason(&self) -> Option<&'static WaitsFor> {
@@ -173,6 +186,21 @@ impl TaskRef {
         unsafe { self.0.as_ptr().cast::<u8>().add(offset) }
     }
 
+    /// The link by which the entry of a scheduler has the task.
+    pub(crate) fn entry_link(self) -> NonNull<Link> {
+        let offset = offset_of!(Header, entry);
+        // SAFETY: inside the header; derived from the whole place.
+        unsafe { self.0.cast::<u8>().add(offset) }.cast()
+    }
+
+    /// # Safety
+    ///
+    /// From [`Self::entry_link`], and the task is there.
+    pub(crate) unsafe fn from_entry_link(link: NonNull<Link>) -> Self {
+        // SAFETY: so far into the header.
+        Self(unsafe { link.cast::<u8>().sub(offset_of!(Header, entry)) }.cast())
+    }
+
     fn prefix<'a>(self) -> &'a Prefix {
         let back = self.vtable().prefix_offset;
         // SAFETY: a place that is in no pool begins with its prefix, so many bytes before the header,
@@ -219,6 +247,6 @@ unsafe impl Item for TaskRef {
 #[cfg(not(loom))]
 const _: () = {
     assert!(std::mem::offset_of!(Header, link) == 0);
-    assert!(size_of::<Header>() == 48);
+    assert!(size_of::<Header>() == 56);
     assert!(size_of::<Prefix>() == 16);
 };

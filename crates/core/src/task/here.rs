@@ -14,11 +14,12 @@ use std::ptr::{NonNull, null, null_mut};
 pub(super) const BUDGET: u32 = 128;
 
 /// Which thread polls the tasks of a scheduler.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Workers {
     /// This one only: it polls each task itself, and its wakes need no exchange where a task is in
     /// its queue already.
     One,
+    #[expect(dead_code, reason = "made by the worker of several threads")]
     /// Several: a queue that others may steal from takes the task.
     Many {
         /// Safety: `Here` is that of the thread that calls, and the task holds SCHEDULED.
@@ -39,7 +40,7 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Here {
     pub(super) dispatch: NonNull<Dispatch>,
-    pub(super) workers: Workers,
+    workers: Workers,
     pub(super) current: Cell<Option<TaskRef>>,
     /// The task that is polled woke itself.
     pub(super) woken: Cell<bool>,
@@ -73,18 +74,20 @@ impl Here {
             queue: Queue::new(lifo),
             stop: Cell::new(false),
             closing: Cell::new(false),
-            cache: UnsafeCell::new(Cache::new(workers == Workers::One)),
+            cache: UnsafeCell::new(Cache::new()),
             hook: Cell::new(None),
         }
+    }
+
+    /// Whether this thread is the home of its tasks.
+    #[inline]
+    pub(super) const fn is_home(&self) -> bool {
+        matches!(self.workers, Workers::One)
     }
 
     pub(super) fn dispatch(&self) -> &Dispatch {
         // SAFETY: it lives longer than this (`new`).
         unsafe { self.dispatch.as_ref() }
-    }
-
-    pub(crate) const fn dispatch_ptr(&self) -> NonNull<Dispatch> {
-        self.dispatch
     }
 
     /// The free places. `f` calls nothing that comes here again.
@@ -125,15 +128,22 @@ impl Here {
     #[inline]
     pub(crate) fn trace(&self, step: impl FnOnce() -> Step) {
         if let Some(hook) = self.hook.get() {
-            hook(step());
+            report(hook, step);
         }
     }
 }
 
+#[cold]
+fn report(hook: Hook, step: impl FnOnce() -> Step) {
+    hook(step());
+}
+
+#[cfg(not(loom))]
 thread_local! {
-    #[cfg(not(loom))]
     static HERE: Cell<*const Here> = const { Cell::new(null()) };
-    #[cfg(loom)]
+}
+#[cfg(loom)]
+thread_local! {
     static HERE: Cell<*const Here> = Cell::new(null());
 }
 
@@ -192,6 +202,8 @@ impl Queue {
 
     #[inline]
     pub(crate) fn push(&self, task: TaskRef, place: Place) {
+        // It is not Idle any more, wherever it lies in the queue.
+        task.header().link.set_next(null_mut());
         if self.lifo && place == Place::Woken {
             // Who was there before goes to the back, so that the slot starves nobody.
             if let Some(before) = self.slot.replace(Some(task)) {
@@ -223,14 +235,12 @@ impl Queue {
         {
             return Some(task);
         }
-        let head = self.head.get();
-        let Some(link) = NonNull::new(head) else { return self.slot.take() };
-        if head == self.tail.get() {
+        let Some(link) = NonNull::new(self.head.get()) else { return self.slot.take() };
+        // SAFETY: queued, so it is there and its link is this queue's.
+        let next = unsafe { link.as_ref() }.next();
+        self.head.set(next);
+        if next.is_null() {
             self.tail.set(null_mut());
-            self.head.set(null_mut());
-        } else {
-            // SAFETY: queued, so it is there and its link is this queue's.
-            self.head.set(unsafe { link.as_ref() }.next());
         }
         // SAFETY: it came from `into_link` and leaves the queue.
         Some(unsafe { TaskRef::from_link(link) })

@@ -6,7 +6,8 @@ use super::TaskId;
 use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::here;
-use super::waits::Note;
+use super::state::Look;
+use super::waits::{self, Note};
 
 /// What a task was doing when the list was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +60,10 @@ impl std::fmt::Display for TaskInfo {
 
 /// Looks at one place. `None` where no task is. What a task does changes while one looks: the answer
 /// is what was so at some moment.
-pub(crate) fn of(task: TaskRef, name: impl FnOnce(u32) -> Option<&'static str>) -> Option<TaskInfo> {
+pub(crate) fn of(
+    task: TaskRef,
+    name: impl FnOnce(u32) -> Option<&'static str>,
+) -> Option<TaskInfo> {
     let before = task.state().look_acquire();
     let type_name = (task.header().try_vtable()?.type_name)();
     let reason = task.header().reason();
@@ -68,7 +72,7 @@ pub(crate) fn of(task: TaskRef, name: impl FnOnce(u32) -> Option<&'static str>) 
     if before.is_complete() || look.is_complete() || look.generation() != before.generation() {
         return None;
     }
-    let doing = match look.is_scheduled() || look.is_aborted() {
+    let doing = match !is_idle(task, look) || look.is_aborted() {
         true => Doing::Ready,
         false => Doing::Waiting {
             reason: reason.filter(|_| note.is_there()).map(super::WaitsFor::name),
@@ -98,13 +102,18 @@ pub(crate) fn list(dispatch: &Dispatch) -> Vec<TaskInfo> {
     infos
 }
 
+fn is_idle(task: TaskRef, look: Look) -> bool {
+    if look.has_home() { waits::is_idle(task) } else { !look.is_scheduled() }
+}
+
 /// Whether this task can be run by nobody but other tasks of its scheduler: it is Idle, and every
 /// reference to it is in their hands.
 pub(crate) fn is_stuck(task: TaskRef) -> bool {
     let look = task.state().look_acquire();
     let note = Note::of(task);
     look.is_complete()
-        || (!look.is_scheduled()
+        || (is_idle(task, look)
+            && !look.is_entered()
             && !note.is_anywhere()
             && !look.is_join_anywhere()
             && look.wakers() == note.inside() as u64)

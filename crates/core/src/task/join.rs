@@ -4,11 +4,11 @@ use super::header::TaskRef;
 use super::run;
 use super::state::{DropJoin, End, Joinable};
 use super::vtable::Payload;
-use super::waits::{WaitsFor, WokenFrom, note_waiting};
+use super::waits::{self, WaitsFor, WokenFrom};
 use super::{TaskId, here, waker};
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
 use std::pin::Pin;
+use std::ptr::without_provenance_mut;
 use std::task::{Context, Poll, Waker};
 
 static JOIN: WaitsFor = WaitsFor::new("join");
@@ -72,7 +72,7 @@ impl std::error::Error for JoinError {}
 ///
 /// Dropping it lets the task go on alone (as [`Self::detach`]); [`Self::abort`] stops it.
 ///
-/// Cancel-safety: awaiting by reference (`&mut handle`) loses nothing when it is dropped.
+/// Safe to cancel: awaited by reference (`&mut handle`), nothing is lost when the await is dropped.
 ///
 /// A handle may go to another thread only where the output may:
 ///
@@ -121,7 +121,7 @@ impl<T> JoinHandle<T> {
     /// awaits the handle gets a cancelled [`JoinError`]. Nothing happens to a task that is over.
     pub fn abort(&self) {
         if !self.done {
-            run::abort(self.task);
+            waker::abort(self.task);
         }
     }
 
@@ -171,59 +171,92 @@ impl<T> JoinHandle<T> {
         self.task
     }
 
-    /// What the task left, if it is over.
-    pub(crate) fn into_finished(mut self) -> Option<Result<T, JoinError>> {
-        if self.done {
-            return None;
+    /// Puts whom to wake into the empty place and offers it. How the task ended, where it did so
+    /// before.
+    fn offer(&mut self, waker: &Waker, at: At) -> Result<(), End> {
+        let state = self.task.state();
+        if let At::Inside(joiner) = at {
+            self.task.header().set_joiner(words(joiner));
+            return state.offer_joiner(true, true);
         }
-        match self.task.state().joinable() {
-            // SAFETY: Complete with `end`, as this handle was told; it is not done.
-            Joinable::Complete(end) => Some(unsafe { self.take(end) }),
-            Joinable::Empty | Joinable::Full => None,
-        }
-    }
-
-    /// Puts a waker into the empty place and offers it. How the task ended, where it did so before.
-    fn offer(&mut self, waker: &Waker, inside: bool) -> Result<(), End> {
-        let waker = waker.clone();
-        self.task.header().joiner.with_mut(|place: *mut MaybeUninit<Waker>| {
-            // SAFETY: JOIN_WAKER is not set, so the place is empty and the handle's (I5).
-            unsafe { place.cast::<Waker>().write(waker) };
-        });
-        self.task.state().offer_join_waker(inside).inspect_err(|_| {
+        run::set_joiner(self.task, waker.clone());
+        state.offer_joiner(false, at == At::Home).inspect_err(|_| {
             // SAFETY: it was not taken: JOIN_WAKER was never set for it (I5).
             drop(unsafe { run::take_joiner(self.task) });
         })
     }
 
-    /// Whether the waker in the full place would wake the same.
-    fn waits_already(&self, waker: &Waker) -> bool {
-        self.task.header().joiner.with(|place: *const MaybeUninit<Waker>| {
-            // SAFETY: JOIN_WAKER was set, so there is a waker, and at most it is moved out while
-            // this compares its words, which moving does not change (I5).
-            let there = unsafe { &*place.cast::<ManuallyDrop<Waker>>() };
-            there.will_wake(waker)
-        })
+    /// Whether who is in the full place is whom this would put there.
+    fn waits_already(&self, waker: &Waker, at: At) -> bool {
+        if self.task.state().look().is_join_inside() {
+            return matches!(at, At::Inside(joiner) if self.task.header().joiner() == words(joiner));
+        }
+        if matches!(at, At::Inside(_)) {
+            return false;
+        }
+        // SAFETY: JOIN_WAKER was set beside no JOIN_INSIDE, so there is a waker; at most it is taken
+        // out meanwhile, which leaves its words (I5).
+        unsafe { run::peek_joiner(self.task) }.will_wake(waker)
     }
 
+    #[inline]
     fn poll_pending(&mut self, cx: &Context<'_>) -> Result<(), End> {
-        let inside = here::with(|here| {
-            here.is_some_and(|here| {
-                here.dispatch == self.task.dispatch()
-                    && here.current.get().is_some_and(|task| waker::is_of(cx.waker(), task))
-            })
-        });
+        let at = At::of(self.task, cx);
         if !self.task.state().look().has_join_waker() {
-            self.offer(cx.waker(), inside)?;
-        } else if !self.waits_already(cx.waker()) {
-            self.task.state().withdraw_join_waker()?;
-            // SAFETY: withdrawn: it is the handle's again (I5).
-            drop(unsafe { run::take_joiner(self.task) });
-            self.offer(cx.waker(), inside)?;
+            self.offer(cx.waker(), at)?;
+        } else if !self.waits_already(cx.waker(), at) {
+            if self.task.state().withdraw_joiner()? {
+                // SAFETY: withdrawn: it is the handle's again (I5).
+                drop(unsafe { run::take_joiner(self.task) });
+            }
+            self.offer(cx.waker(), at)?;
         }
-        let from = if inside { WokenFrom::Inside } else { WokenFrom::Anywhere };
-        note_waiting(cx, &JOIN, self.task.number() as usize, from);
+        let number = self.task.number() as usize;
+        match at {
+            At::Inside(joiner) => {
+                waits::note(joiner, &JOIN, number, WokenFrom::Inside, false);
+            }
+            _ => waits::note_waiting(cx, &JOIN, number, WokenFrom::Anywhere),
+        }
         Ok(())
+    }
+}
+
+/// A task of the same scheduler as it lies in the joiner's place: two tasks may have the same place,
+/// one after the other.
+fn words(joiner: TaskRef) -> [*mut (); 2] {
+    let generation = joiner.state().look().generation() as usize;
+    [joiner.as_ptr().as_ptr().cast(), without_provenance_mut(generation)]
+}
+
+/// Where a join handle is polled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    /// By this task of the same scheduler, at the home of both, with its own waker: it is noted
+    /// without a count.
+    Inside(TaskRef),
+    /// At the task's home.
+    Home,
+    /// Anywhere.
+    Anywhere,
+}
+
+impl At {
+    #[inline]
+    fn of(task: TaskRef, cx: &Context<'_>) -> Self {
+        here::with(|here| {
+            let home = here.filter(|here| here.is_home() && here.dispatch == task.dispatch());
+            let Some(here) = home else { return Self::Anywhere };
+            match here.current.get() {
+                // A place outside of the pool may be gone when its number is looked at.
+                Some(joiner)
+                    if waker::is_of(cx.waker(), joiner) && joiner.state().look().is_pooled() =>
+                {
+                    Self::Inside(joiner)
+                }
+                _ => Self::Home,
+            }
+        })
     }
 }
 
@@ -257,10 +290,8 @@ impl<T> Drop for JoinHandle<T> {
         }
         let task = self.task;
         let unshared = here::with(|here| {
-            here.is_some_and(|here| {
-                here.workers == here::Workers::One && here.dispatch == task.dispatch()
-            })
-        }) && task.state().drop_join_unshared();
+            here.is_some_and(|here| here.is_home() && here.dispatch == task.dispatch())
+        }) && task.state().drop_join_at_home();
         if unshared {
             return;
         }
@@ -291,7 +322,7 @@ impl AbortHandle {
     /// As [`JoinHandle::abort`].
     pub fn abort(&self) {
         if let Some(task) = self.task {
-            run::abort(task);
+            waker::abort(task);
         }
     }
 
@@ -324,4 +355,3 @@ impl std::fmt::Debug for AbortHandle {
         f.debug_struct("AbortHandle").finish_non_exhaustive()
     }
 }
-

@@ -3,7 +3,6 @@
 //! While a scope's future is polled, its value is linked into a list of this thread, innermost first.
 //! So a value costs nothing while its task does not run, and no memory of its own.
 
-use crate::loom::thread_local;
 use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::{PhantomData, PhantomPinned};
@@ -42,10 +41,7 @@ struct Frame {
 }
 
 thread_local! {
-    #[cfg(not(loom))]
     static INNERMOST: Cell<*const Frame> = const { Cell::new(null()) };
-    #[cfg(loom)]
-    static INNERMOST: Cell<*const Frame> = Cell::new(null());
 }
 
 impl<T: 'static> Default for TaskLocal<T> {

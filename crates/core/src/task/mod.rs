@@ -54,7 +54,6 @@ pub use waits::{WaitsFor, WokenFrom, note_waiting};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use header::TaskRef;
-pub(crate) use state::Wake;
 pub(crate) use waker::own_waker;
 
 /// The number of a task in its scheduler: a place, and which use of it. No two tasks of a scheduler
@@ -82,3 +81,25 @@ impl std::fmt::Display for TaskId {
     }
 }
 
+// Not beneath the state, which has no unsafe code: the models have cells that loom watches.
+#[cfg(all(test, loom))]
+#[path = "state/loom_tests.rs"]
+mod state_loom_tests;
+
+/// A header that no scheduler knows, for the models of queues.
+#[cfg(all(test, loom))]
+pub(crate) fn test_task() -> TestTask {
+    TestTask(Box::new(header::Header::free()))
+}
+
+/// See [`test_task`].
+#[cfg(all(test, loom))]
+pub(crate) struct TestTask(Box<header::Header>);
+
+#[cfg(all(test, loom))]
+impl TestTask {
+    pub(crate) fn task(&self) -> TaskRef {
+        // SAFETY: it stays while the test does, which reaches no more than the header.
+        unsafe { TaskRef::new(std::ptr::NonNull::from(&*self.0)) }
+    }
+}

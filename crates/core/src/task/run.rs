@@ -1,17 +1,16 @@
 //! One poll of a task, and what comes after it: transitions 3 to 8.
 
 use super::TaskId;
-use super::dispatch::Dispatch;
-use super::header::TaskRef;
+use super::header::{Header, TaskRef};
 use super::here::{self, BUDGET, Here, Place};
 use super::pool::chunk::Chunk;
-use super::state::{Completed, End, EndPoll, Start};
+use super::state::{Arrive, Completed, End, EndPoll, Joiner, Start, Wake};
 use super::trace::Step;
 use super::vtable::{Payload, Polled, contain};
-use super::waker;
-use std::mem::MaybeUninit;
-use std::ptr::null_mut;
-use std::task::{Context, Waker};
+use super::{waits, waker};
+use std::mem::ManuallyDrop;
+use std::ptr::{NonNull, null_mut};
+use std::task::{Context, RawWakerVTable, Waker};
 
 /// Polls a task that was taken from a queue.
 ///
@@ -48,8 +47,18 @@ unsafe fn poll(task: TaskRef, here: &Here) {
     let end = match polled {
         Polled::Pending => {
             here.trace(|| Step::Pending(TaskId::of(task)));
-            match task.state().end_poll(here.woken.get()) {
-                EndPoll::Idle => here.current.set(None),
+            let woken = here.woken.get();
+            let end = match here.is_home() {
+                true => task.state().end_poll_at_home(woken),
+                false => task.state().end_poll(woken),
+            };
+            match end {
+                EndPoll::Idle => {
+                    here.current.set(None);
+                    if here.is_home() {
+                        waits::set_idle(task);
+                    }
+                }
                 EndPoll::Again => {
                     here.current.set(None);
                     here.push(task, Place::Back);
@@ -87,8 +96,9 @@ unsafe fn complete(task: TaskRef, here: &Here, end: End) {
     if !task.state().look().is_system() {
         here.live.set(here.live.get() - 1);
     }
-    match task.state().complete(end) {
+    match task.state().complete(end, || inside(task)) {
         Completed::Handed => {}
+        Completed::WakeInside(joiner) => wake_inside(joiner, here),
         // SAFETY: 6 gave the waker to this thread.
         Completed::WakeJoiner => unsafe { wake_joiner(task) },
         Completed::Unobserved => {
@@ -114,8 +124,9 @@ unsafe fn complete(task: TaskRef, here: &Here, end: End) {
 pub(crate) unsafe fn discard(task: TaskRef) {
     // SAFETY: the caller's promise (I1); Complete follows, so nobody polls it.
     unsafe { (task.vtable().drop_future)(task) };
-    match task.state().complete(End::Cancelled) {
-        Completed::Handed => {}
+    match task.state().complete(End::Cancelled, || inside(task)) {
+        // Nobody of the scheduler awaits what it has not seen.
+        Completed::Handed | Completed::WakeInside(_) => {}
         // SAFETY: 6 gave the waker to this thread.
         Completed::WakeJoiner => unsafe { wake_joiner(task) },
         // SAFETY: the task's own reference, which 6 left to this thread. The stage is empty.
@@ -137,14 +148,50 @@ unsafe fn wake_joiner(task: TaskRef) {
     contain(|| waker.wake());
 }
 
+/// Whom to wake, where that is a task of the same scheduler.
+fn inside(task: TaskRef) -> Joiner {
+    let [place, generation] = task.header().joiner();
+    Joiner { place, generation: generation.addr() as u32 }
+}
+
+/// Wakes a task of this thread's scheduler by place and generation, which count nothing: it may be
+/// over by now, and its place another's.
+#[inline]
+fn wake_inside(joiner: Joiner, here: &Here) {
+    let Some(header) = NonNull::new(joiner.place.cast::<Header>()) else { return };
+    // SAFETY: `join` wrote there a pooled task of this scheduler, and places stay as long as that.
+    let task = unsafe { TaskRef::new(header) };
+    if task.state().look().generation() == joiner.generation {
+        waker::wake_at_home(here, task);
+    }
+}
+
+/// Puts a waker into the joiner's place.
+pub(super) fn set_joiner(task: TaskRef, waker: Waker) {
+    let waker = ManuallyDrop::new(waker);
+    let vtable = std::ptr::from_ref(waker.vtable()).cast_mut().cast();
+    task.header().set_joiner([waker.data().cast_mut(), vtable]);
+}
+
+/// The waker in the joiner's place, for comparison: not to be dropped or woken.
+///
+/// # Safety
+///
+/// There is or was a waker in the joiner's place, and both words are of the same one (I5).
+pub(super) unsafe fn peek_joiner(task: TaskRef) -> ManuallyDrop<Waker> {
+    let [data, vtable] = task.header().joiner();
+    // SAFETY: `set_joiner` wrote it from a `&'static`.
+    let vtable = unsafe { &*vtable.cast::<RawWakerVTable>() };
+    // SAFETY: the parts of a waker; the caller does not use it up.
+    ManuallyDrop::new(unsafe { Waker::new(data, vtable) })
+}
+
 /// # Safety
 ///
 /// There is a waker in the joiner's place, and it is the caller's (I5).
 pub(super) unsafe fn take_joiner(task: TaskRef) -> Waker {
-    task.header().joiner.with(|place: *const MaybeUninit<Waker>| {
-        // SAFETY: the caller's promise.
-        unsafe { place.cast::<Waker>().read() }
-    })
+    // SAFETY: the caller's promise; it is taken once.
+    ManuallyDrop::into_inner(unsafe { peek_joiner(task) })
 }
 
 /// # Safety
@@ -166,7 +213,7 @@ pub(super) unsafe fn drop_output(task: TaskRef, end: End) {
 ///
 /// It is the caller's, who does nothing with the task afterwards.
 #[inline]
-pub(super) unsafe fn release(task: TaskRef) {
+pub(crate) unsafe fn release(task: TaskRef) {
     if task.state().drop_reference() {
         // SAFETY: it was the last one. Nobody has one while the task is not Complete but the task
         // itself (I3), and whoever took or dropped the output did so before (I6).
@@ -236,35 +283,53 @@ unsafe fn free_elsewhere(task: TaskRef) {
     }
 }
 
-/// Asks a task that somebody keeps to be dropped.
-pub(super) fn abort(task: TaskRef) {
-    if task.state().abort() == super::state::Wake::Enqueue {
-        waker::schedule(task);
-    }
-}
-
-/// As [`abort`], by number.
+/// Does what is to be done with a task that came out of the entry of this thread's scheduler.
 ///
 /// # Safety
 ///
-/// `dispatch` is there.
-pub(crate) unsafe fn wake_by_number(
-    dispatch: std::ptr::NonNull<Dispatch>,
-    number: u32,
-    generation: u32,
-) -> bool {
-    // SAFETY: the caller's promise.
-    let depot = &unsafe { dispatch.as_ref() }.depot;
-    let woken = depot.with_number(number, |task| {
-        (task, task.state().wake_by_number(generation, false))
-    });
-    match woken {
-        Some((task, Some(super::state::Wake::Enqueue))) => {
-            // It holds SCHEDULED, which keeps it.
-            waker::schedule(task);
-            true
+/// It was taken from the entry of the scheduler of `here`.
+pub(crate) unsafe fn arrive(task: TaskRef, here: &Here) {
+    match task.state().arrive() {
+        Arrive::Nothing => {}
+        Arrive::Schedule => {
+            if waits::is_idle(task) {
+                here.trace(|| Step::Arrived(TaskId::of(task)));
+                here.push(task, Place::Back);
+            }
         }
-        Some((_, Some(super::state::Wake::Nothing))) => true,
-        _ => false,
+        // SAFETY: the entry's reference was the last one, and who took or dropped the output did so
+        // before (I6).
+        Arrive::Free => unsafe { free(task) },
     }
+}
+
+/// Asks a task of the scheduler of one thread, which is this one, to be dropped, and puts it into the
+/// queue if it is not there.
+pub(crate) fn abort_at_home(task: TaskRef, here: &Here) {
+    if task.state().abort_at_home() && waits::is_idle(task) {
+        here.push(task, Place::Back);
+    }
+}
+
+/// Wakes a task of the scheduler of `here` by number. Whether it is there.
+pub(crate) fn wake_by_number(here: &Here, number: u32, generation: u32) -> bool {
+    let many = !here.is_home();
+    let found = here.dispatch().depot.with_number(number, |task| {
+        let wake = match many {
+            true => task.state().wake_by_number(generation)?,
+            false => {
+                let look = task.state().look();
+                let there = look.generation() == generation && !look.is_complete();
+                there.then_some(())?;
+                if waits::is_idle(task) { Wake::Enqueue } else { Wake::Nothing }
+            }
+        };
+        Some((task, wake))
+    });
+    let Some((task, wake)) = found.flatten() else { return false };
+    if wake == Wake::Enqueue {
+        here.trace(|| Step::Woken(TaskId::of(task)));
+        here.push(task, Place::Woken);
+    }
+    true
 }

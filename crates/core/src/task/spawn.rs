@@ -1,5 +1,6 @@
 //! From a future to a task: transition 1.
 
+use super::TaskId;
 use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::here::{self, Here};
@@ -9,7 +10,7 @@ use super::state::Born;
 use super::storage::{Boxed, Claimed};
 use super::trace::Step;
 use super::vtable::{Outside, Place, Storage, VTable};
-use super::TaskId;
+use super::waits;
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use std::alloc::Layout;
@@ -32,18 +33,25 @@ use std::ptr::NonNull;
 pub struct Spawn {
     name: Option<&'static str>,
     system: bool,
+    home: bool,
+    entered: bool,
 }
 
 impl Spawn {
     /// An ordinary task without a name.
     pub const fn new() -> Self {
-        Self { name: None, system: false }
+        Self { name: None, system: false, home: false, entered: false }
     }
 
     /// With a name, for lists of tasks.
     #[must_use]
     pub const fn name(self, name: &'static str) -> Self {
         Self { name: Some(name), ..self }
+    }
+
+    /// For a scheduler of one thread; `entered` from another one.
+    pub(crate) const fn at_home(self, entered: bool) -> Self {
+        Self { home: true, entered, ..self }
     }
 
     pub(crate) const fn is_system(self) -> bool {
@@ -109,6 +117,9 @@ impl Storage for Pooled {
     }
 }
 
+/// A task that holds SCHEDULED (or ENTERED), and its join handle.
+type New<F> = (TaskRef, JoinHandle<<F as Future>::Output>);
+
 /// Makes a task that holds SCHEDULED, for the caller to put into a queue, and its join handle.
 ///
 /// # Safety
@@ -121,7 +132,7 @@ pub(crate) unsafe fn create<F: Future>(
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     future: F,
-) -> Result<(TaskRef, JoinHandle<F::Output>), SpawnError<F>> {
+) -> Result<New<F>, SpawnError<F>> {
     let Some(class) = (const { class_of(Layout::new::<Place<F>>()) }) else {
         // SAFETY: the caller's promise.
         return unsafe { create_boxed(dispatch, spawn, future) };
@@ -145,7 +156,9 @@ pub(crate) unsafe fn create<F: Future>(
     task.header().prepare(VTable::of::<F, Pooled>());
     if let Some(name) = spawn.name {
         // SAFETY: the caller's promise.
-        unsafe { dispatch.as_ref() }.depot.set_name(super::pool::chunk::Chunk::of(task).number_of(task), name);
+        unsafe { dispatch.as_ref() }
+            .depot
+            .set_name(super::pool::chunk::Chunk::of(task).number_of(task), name);
     }
     // SAFETY: everything but the state is written.
     Ok(unsafe { begin(task, spawn, true) })
@@ -157,7 +170,14 @@ pub(crate) unsafe fn create<F: Future>(
 #[inline]
 unsafe fn begin<T>(task: TaskRef, spawn: Spawn, pooled: bool) -> (TaskRef, JoinHandle<T>) {
     let named = spawn.name.is_some();
-    task.state().spawn(Born { pooled, system: spawn.system, named });
+    let born =
+        Born { pooled, system: spawn.system, named, home: spawn.home, entered: spawn.entered };
+    if spawn.entered {
+        // A free list may have left its link there.
+        task.header().link.set_next(std::ptr::null_mut());
+        waits::set_idle(task);
+    }
+    task.state().spawn(born);
     // SAFETY: `spawn` made the handle's reference.
     (task, unsafe { JoinHandle::new(task) })
 }
@@ -170,7 +190,7 @@ unsafe fn create_boxed<F: Future>(
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     future: F,
-) -> Result<(TaskRef, JoinHandle<F::Output>), SpawnError<F>> {
+) -> Result<New<F>, SpawnError<F>> {
     let Some(place) = Boxed::<F>::allocate() else {
         return Err(SpawnError::new(Error::Os(libc::ENOMEM), future));
     };
@@ -195,7 +215,7 @@ pub(super) unsafe fn create_outside<F: Future, S: Storage>(
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     make: impl FnOnce() -> F,
-) -> Result<(TaskRef, JoinHandle<F::Output>), (Error, impl FnOnce() -> F)> {
+) -> Result<New<F>, (Error, impl FnOnce() -> F)> {
     let outside = place.as_ptr();
     // SAFETY: in the same place.
     let header = unsafe { place.cast::<u8>().add(offset_of!(Outside<F>, place)) };
@@ -260,7 +280,8 @@ where
 {
     here::with(|here| match here {
         Some(here) if here.is_closing() => Err(SpawnError::new(ErrorKind::Closed.into(), future)),
-        Some(here) if here.workers == here::Workers::One => {
+        Some(here) if here.is_home() => {
+            let spawn = spawn.at_home(false);
             // SAFETY: the scheduler of one thread polls and drops it here; nothing is borrowed.
             let (task, join) = unsafe { create(Some(here), here.dispatch, spawn, future) }?;
             start(here, task, spawn);
@@ -315,12 +336,11 @@ pub(crate) unsafe fn create_claimed<F: Future + 'static>(
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     make: impl FnOnce() -> F,
-) -> Result<(TaskRef, JoinHandle<F::Output>), Error> {
+) -> Result<New<F>, Error> {
     let place = claimed.place();
     // SAFETY: the caller's promise; the place is claimed, and static.
-    let made = unsafe {
-        create_outside::<F, super::storage::Static<F>>(place, dispatch, spawn, make)
-    };
+    let made =
+        unsafe { create_outside::<F, super::storage::Static<F>>(place, dispatch, spawn, make) };
     match made {
         Ok(made) => {
             claimed.used();

@@ -13,32 +13,57 @@
 //! ```
 //!
 //! ```text
-//! 63       38 37             12 11         0
+//! 63       40 39             14 13         0
 //! | generation | references     | flags     |
 //! ```
 //!
 //! There is no bit for "being polled". SCHEDULED says that somebody has the task, in a queue or
-//! under its poll, and WOKEN that it was woken since: so 3 is a load, and 5 is one too. A spawn, a
-//! run and a join cost one read-modify-write together, a yield none.
+//! under its poll, and WOKEN that it was woken since: so 3 is a load, and 5 is one too.
 //!
-//! - **I1** Whoever holds SCHEDULED (the queue, then the thread that took the task from it) alone
-//!   touches the future. It is given by 1 or 2 and given up by 4 or 6, so no task is in two queues.
+//! **A task that has a home** (HOME: the scheduler of one thread polls it) goes without an exchange
+//! on that thread altogether. Its thread has SCHEDULED for good, and notes in the task's link, which
+//! only it writes, whether the task is Idle. Wakes of other threads set WOKEN and ENTERED and bring
+//! the task to the scheduler's entry, by a second link:
+//!
+//! ```text
+//! not entered ─2 wake from outside: ENTERED, WOKEN, a reference─► entered
+//!      ▲                                                            │ 3 start poll: WOKEN goes, this
+//!      │                                                            │   poll answers the wake
+//!      └──9 arrive: ENTERED and its reference go; WOKEN says whether the task is to be scheduled
+//! ```
+//!
+//! A spawn, a run and a join cost one read-modify-write together, a yield none, a wake at home none.
+//!
+//! - **I1** Whoever holds SCHEDULED (the queue, then the thread that took the task from it; the home)
+//!   alone touches the future. It is given by 1 or 2 and given up by 4 or 6, so no task is in two
+//!   queues.
 //! - **I2** WOKEN never comes alone: it is set only beside SCHEDULED, by those who find it, and
-//!   cleared by 3, so a wake that finds SCHEDULED is followed by a poll that starts after it.
+//!   cleared by 3, so a wake that finds SCHEDULED is followed by a poll that starts after it; or
+//!   beside ENTERED, and then 9 follows.
 //! - **I3** A task that is not Complete has one reference of its own, which 6 gives up. So a wake, a
-//!   queue and a poll need no reference.
+//!   queue and a poll need no reference. The entry has one of its own while ENTERED.
 //! - **I4** JOIN is the join handle, which is a reference too; it is cleared once and never comes
 //!   back. While it is set and the task not Complete, only 6 may give the output to somebody.
-//! - **I5** While JOIN_WAKER is not set, the place of the joiner's waker is empty and the join
-//!   handle's. While it is set there is a waker in it, for everybody to read. If it is set when 6
-//!   happens, 6 takes the waker out and the join handle never touches the place again.
+//! - **I5** While JOIN_WAKER is not set, the place of the joiner is empty and the join handle's. While
+//!   it is set, whom to wake lies in it, for everybody to read: a waker, or beside JOIN_INSIDE the
+//!   place and generation of a task of the same scheduler. If it is set when 6 happens, 6 takes it out
+//!   and the join handle never touches the place again.
 //! - **I6** After 6 the output is the join handle's if JOIN was set, else it is gone already.
-//! - **I7** Whoever reads one reference and owns it is alone: references come from references only.
-//!   (Transitions by number, of 2, add no reference and change nothing but a live task's flags.)
+//! - **I7** References come from references only. So whoever owns all that the word counts is alone,
+//!   and may write it without an exchange: the home or the last owner for one, the home that holds the
+//!   join handle for two. (Transitions by number add no reference and change nothing but a live task's
+//!   flags; those of a task with a home are made at home.)
 //! - **I8** The generation changes with 8 only. A place for tasks is never given back to the system
 //!   while numbers of it may be asked about, so a number that is out of date fails in the word.
 
 #![forbid(unsafe_code)]
+
+mod answers;
+mod joining;
+
+pub(crate) use answers::{
+    Arrive, Completed, DropJoin, End, EndPoll, Joinable, Joiner, Start, Wake, WakeOwned,
+};
 
 use crate::loom::{AtomicU64, Ordering};
 
@@ -67,12 +92,18 @@ const NAMED: u64 = 1 << 10;
 /// Beside JOIN_WAKER: a task of the same scheduler awaits the join handle, so it lies there.
 const JOIN_INSIDE: u64 = 1 << 11;
 
-const REFERENCE: u64 = 1 << 12;
+/// Polled by the one thread of its scheduler, which has SCHEDULED for good.
+const HOME: u64 = 1 << 12;
+/// In its scheduler's entry, or about to be.
+const ENTERED: u64 = 1 << 13;
+
+const REFERENCE_SHIFT: u32 = 14;
+const REFERENCE: u64 = 1 << REFERENCE_SHIFT;
 const REFERENCE_BITS: u32 = 26;
-const REFERENCES: u64 = ((1 << REFERENCE_BITS) - 1) << 12;
+const REFERENCES: u64 = ((1 << REFERENCE_BITS) - 1) << REFERENCE_SHIFT;
 /// From here on a program leaks references; it ends before they run over.
 const REFERENCES_MAX: u64 = REFERENCES / 2;
-const GENERATION_SHIFT: u32 = 12 + REFERENCE_BITS;
+const GENERATION_SHIFT: u32 = REFERENCE_SHIFT + REFERENCE_BITS;
 const GENERATION: u64 = 1 << GENERATION_SHIFT;
 
 /// The word. See the module's text.
@@ -88,99 +119,10 @@ pub(crate) struct Born {
     pub(crate) system: bool,
     /// Has an entry in the table of names.
     pub(crate) named: bool,
-}
-
-/// How a task ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum End {
-    /// With an output.
-    Ready,
-    /// With the payload of a panic.
-    Panicked,
-    /// With nothing.
-    Cancelled,
-}
-
-/// What remains to be done after 2.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wake {
-    /// It was Idle: put it into a queue.
-    Enqueue,
-    /// Somebody has it already, or it is Complete.
-    Nothing,
-}
-
-/// What remains to be done after 2 by somebody who gave his reference up with it.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WakeOwned {
-    /// It was Idle: put it into a queue.
-    Enqueue,
-    /// Nothing.
-    Nothing,
-    /// It was the last reference: free the place (8).
-    Free,
-}
-
-/// What 3 found.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Start {
-    /// Poll it.
-    Poll,
-    /// Drop the future, then 6 with [`End::Cancelled`].
-    Cancel,
-}
-
-/// What 4 or 5 found.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum EndPoll {
-    /// 4: it is not this thread's any more.
-    Idle,
-    /// 5: put it into a queue again.
-    Again,
-    /// It was aborted during the poll: drop the future, then 6.
-    Cancel,
-}
-
-/// What remains to be done after 6.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Completed {
-    /// The join handle will find the output. The task's own reference is given up.
-    Handed,
-    /// The same, and a waker is to be taken out and woken; then give up the task's own reference.
-    WakeJoiner,
-    /// Nobody will ask: drop the output, then give up the task's own reference.
-    Unobserved,
-    /// Nobody knows the task any more: drop the output and free the place. Nothing was written.
-    Alone,
-}
-
-/// What the join handle finds.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Joinable {
-    /// Take the output, then give up the reference.
-    Complete(End),
-    /// Put a waker into the empty place, then [`State::offer_join_waker`].
-    Empty,
-    /// A waker is there; read it and compare.
-    Full,
-}
-
-/// What remains to be done after the join handle is gone.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum DropJoin {
-    /// Nothing: the reference is given up too.
-    Nothing,
-    /// A waker is to be taken out; then give up the reference.
-    TakeWaker,
-    /// Drop the output; then give up the reference (7).
-    DropOutput(End),
+    /// Has a home.
+    pub(crate) home: bool,
+    /// Is on its way to its scheduler's entry (with a home), which counts as a wake.
+    pub(crate) entered: bool,
 }
 
 /// What a look from outside sees.
@@ -210,6 +152,14 @@ impl Look {
         self.word & POOLED != 0
     }
 
+    pub(crate) const fn has_home(self) -> bool {
+        self.word & HOME != 0
+    }
+
+    pub(crate) const fn is_entered(self) -> bool {
+        self.word & ENTERED != 0
+    }
+
     pub(crate) const fn is_named(self) -> bool {
         self.word & NAMED != 0
     }
@@ -222,12 +172,18 @@ impl Look {
     pub(crate) const fn wakers(self) -> u64 {
         let joins = (self.word & JOIN != 0) as u64;
         let own = (self.word & COMPLETE == 0) as u64;
-        ((self.word & REFERENCES) >> 12) - joins - own
+        let entered = (self.word & ENTERED != 0) as u64;
+        ((self.word & REFERENCES) >> REFERENCE_SHIFT) - joins - own - entered
     }
 
-    /// Whether there is a waker in the joiner's place.
+    /// Whether somebody is in the joiner's place.
     pub(crate) const fn has_join_waker(self) -> bool {
         self.word & JOIN_WAKER != 0
+    }
+
+    /// Whether that is a task of the same scheduler.
+    pub(crate) const fn is_join_inside(self) -> bool {
+        self.word & JOIN_INSIDE != 0
     }
 
     /// Whether the join handle is, for all we know, where another thread can abort the task.
@@ -284,7 +240,10 @@ impl State {
             | JOIN
             | if born.pooled { POOLED } else { 0 }
             | if born.system { SYSTEM } else { 0 }
-            | if born.named { NAMED } else { 0 };
+            | if born.named { NAMED } else { 0 }
+            | if born.home { HOME } else { 0 }
+            | if born.entered { ENTERED | WOKEN } else { 0 };
+        let word = if born.entered { word + REFERENCE } else { word };
         // Release: with the Acquire of `wake_by_number`; a thread that gets the task from a queue
         // has it from that queue's Release.
         self.0.store(word, Ordering::Release);
@@ -310,8 +269,8 @@ impl State {
         self.0.fetch_sub(REFERENCE, Ordering::Release);
     }
 
-    /// Transition 2. Even where WOKEN is set already this writes, because what the waker did before
-    /// has to be seen by the poll that follows.
+    /// Transition 2, not on the task's home if it has one. Even where WOKEN is set already this
+    /// writes, because what the waker did before has to be seen by the poll that follows.
     #[inline]
     pub(crate) fn wake(&self) -> Wake {
         // Relaxed: read again by the exchange.
@@ -320,27 +279,14 @@ impl State {
             if now & COMPLETE != 0 {
                 return Wake::Nothing;
             }
-            let idle = now & SCHEDULED == 0;
-            let next = if idle { now | SCHEDULED } else { now | WOKEN };
-            // Release: with the Acquire of 3 and 5; Acquire: with the Release of 4, so that whoever
+            let (next, wake) = woken(now);
+            // Release: with the Acquire of 3, 5 and 9; Acquire: with the Release of 4, so that whoever
             // gets the task next sees the future as the last poll left it.
             match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) if idle => return Wake::Enqueue,
-                Ok(_) => return Wake::Nothing,
+                Ok(_) => return wake,
                 Err(found) => now = found,
             }
         }
-    }
-
-    /// Transition 2 on the one thread that ever polls this task, and not from inside its poll: who
-    /// is in a queue is polled later by this very thread, so nothing has to be written.
-    #[inline]
-    pub(crate) fn wake_at_home(&self) -> Wake {
-        // Relaxed: what it orders is this thread's own.
-        if self.0.load(Ordering::Relaxed) & (SCHEDULED | COMPLETE) != 0 {
-            return Wake::Nothing;
-        }
-        self.wake()
     }
 
     /// Transition 2 by somebody who gives his reference up with it.
@@ -349,24 +295,39 @@ impl State {
         // Relaxed: read again by the exchange.
         let mut now = self.0.load(Ordering::Relaxed);
         loop {
-            let complete = now & COMPLETE != 0;
-            let idle = now & SCHEDULED == 0;
-            let next = match (complete, idle) {
-                (true, _) if now & REFERENCES == REFERENCE => {
-                    // Acquire: with the Release of those who gave theirs up before. Nobody else can
-                    // have one (I7), so the word stays.
-                    let _ = self.0.load(Ordering::Acquire);
-                    return WakeOwned::Free;
-                }
-                (true, _) => now - REFERENCE,
-                // Its own reference stays (I3).
-                (false, true) => (now | SCHEDULED) - REFERENCE,
-                (false, false) => (now | WOKEN) - REFERENCE,
+            let (next, then) = if now & COMPLETE == 0 {
+                // Its own reference stays (I3), and so does the entry's.
+                let (next, wake) = woken(now);
+                let enqueue = wake == Wake::Enqueue;
+                (next - REFERENCE, if enqueue { WakeOwned::Enqueue } else { WakeOwned::Nothing })
+            } else if now & REFERENCES != REFERENCE {
+                (now - REFERENCE, WakeOwned::Nothing)
+            } else {
+                // Acquire: with the Release of those who gave theirs up before. Nobody else can have
+                // one (I7), so the word stays.
+                let _ = self.0.load(Ordering::Acquire);
+                return WakeOwned::Free;
             };
             // As in `wake`; Release also: with the Acquire of whoever frees the place.
             match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) if complete || !idle => return WakeOwned::Nothing,
-                Ok(_) => return WakeOwned::Enqueue,
+                Ok(_) => return then,
+                Err(found) => now = found,
+            }
+        }
+    }
+
+    /// Transition 9, at home, with a task that was taken from the entry.
+    pub(crate) fn arrive(&self) -> Arrive {
+        // Relaxed: read again by the exchange.
+        let mut now = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = (now & !(ENTERED | WOKEN)) - REFERENCE;
+            // Acquire: with the Release of every wake since it entered; Release: with the Acquire of
+            // whoever frees the place.
+            match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if next & REFERENCES == 0 => return Arrive::Free,
+                Ok(_) if now & COMPLETE != 0 || now & WOKEN == 0 => return Arrive::Nothing,
+                Ok(_) => return Arrive::Schedule,
                 Err(found) => now = found,
             }
         }
@@ -374,22 +335,17 @@ impl State {
 
     /// Transition 2 by number: for a task that is known by its place and generation only. `None`
     /// where the generation is over.
-    pub(crate) fn wake_by_number(&self, generation: u32, abort: bool) -> Option<Wake> {
+    pub(crate) fn wake_by_number(&self, generation: u32) -> Option<Wake> {
         // Acquire: with the Release of `spawn`, for those who read the rest of the place then.
         let mut now = self.0.load(Ordering::Acquire);
         loop {
             if (now >> GENERATION_SHIFT) as u32 != generation || now & COMPLETE != 0 {
                 return None;
             }
-            let idle = now & SCHEDULED == 0;
-            let mut next = if idle { now | SCHEDULED } else { now | WOKEN };
-            if abort {
-                next |= ABORT;
-            }
+            let (next, wake) = woken(now);
             // As in `wake`.
             match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) if idle => return Some(Wake::Enqueue),
-                Ok(_) => return Some(Wake::Nothing),
+                Ok(_) => return Some(wake),
                 Err(found) => now = found,
             }
         }
@@ -403,19 +359,26 @@ impl State {
             if now & (COMPLETE | ABORT) != 0 {
                 return Wake::Nothing;
             }
-            let idle = now & SCHEDULED == 0;
+            let (next, wake) = woken(now);
             // As in `wake`.
             match self.0.compare_exchange_weak(
                 now,
-                now | ABORT | SCHEDULED,
+                next | ABORT,
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) if idle => return Wake::Enqueue,
-                Ok(_) => return Wake::Nothing,
+                Ok(_) => return wake,
                 Err(found) => now = found,
             }
         }
+    }
+
+    /// The same at home, where the caller schedules the task himself if it is Idle. Whether it is
+    /// not over.
+    pub(crate) fn abort_at_home(&self) -> bool {
+        // AcqRel: as for every change of flags.
+        let before = self.0.fetch_or(ABORT, Ordering::AcqRel);
+        before & COMPLETE == 0
     }
 
     /// Transition 3, by whoever took the task from a queue.
@@ -467,9 +430,22 @@ impl State {
         }
     }
 
+    /// What `end_poll` is for a task at home: what others do meanwhile comes by the entry.
+    #[inline]
+    pub(crate) fn end_poll_at_home(&self, woken: bool) -> EndPoll {
+        // Acquire: with the Release of `abort`.
+        if self.0.load(Ordering::Acquire) & ABORT != 0 {
+            EndPoll::Cancel
+        } else if woken {
+            EndPoll::Again
+        } else {
+            EndPoll::Idle
+        }
+    }
+
     /// Transition 6, by whoever did 3, after the future is dropped and the output in its place.
     #[inline]
-    pub(crate) fn complete(&self, end: End) -> Completed {
+    pub(crate) fn complete(&self, end: End, joiner: impl Fn() -> Joiner) -> Completed {
         let how = match end {
             End::Ready => 0,
             End::Panicked => PANICKED,
@@ -482,7 +458,13 @@ impl State {
                 return Completed::Alone;
             }
             let mut next = (now | COMPLETE | how) & !(SCHEDULED | WOKEN);
-            let completed = if now & JOIN_WAKER != 0 {
+            let inside = HOME | JOIN_INSIDE;
+            let completed = if now & inside == inside {
+                // Read before the exchange, which says whether it still holds: only this thread, the
+                // home, sets JOIN_INSIDE, so it was not taken away and set again in between.
+                next -= REFERENCE;
+                Completed::WakeInside(joiner())
+            } else if now & JOIN_WAKER != 0 {
                 Completed::WakeJoiner
             } else if now & JOIN != 0 {
                 next -= REFERENCE;
@@ -492,111 +474,11 @@ impl State {
             };
             // Release: with the Acquire of the join handle; Acquire: with its Release, which put the
             // waker into its place.
-            match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return completed,
                 Err(found) => now = found,
             }
         }
-    }
-
-    /// What the join handle may do now.
-    #[inline]
-    pub(crate) fn joinable(&self) -> Joinable {
-        // Acquire: with the Release of `complete`.
-        let look = self.look_acquire();
-        if look.is_complete() {
-            Joinable::Complete(look.end())
-        } else if look.word & JOIN_WAKER != 0 {
-            Joinable::Full
-        } else {
-            Joinable::Empty
-        }
-    }
-
-    /// Publishes the waker that the join handle wrote. Where the task is Complete by now, how it
-    /// ended: the waker is the join handle's still, to be taken out.
-    #[inline]
-    pub(crate) fn offer_join_waker(&self, inside: bool) -> Result<(), End> {
-        let flags = if inside { JOIN_WAKER | JOIN_INSIDE } else { JOIN_WAKER };
-        // Relaxed: read again by the exchange.
-        let mut now = self.0.load(Ordering::Relaxed);
-        loop {
-            if now & COMPLETE != 0 {
-                // Acquire: with the Release of `complete`.
-                return Err(self.look_acquire().end());
-            }
-            // Release: with the Acquire of `complete`.
-            match self.0.compare_exchange_weak(
-                now,
-                now | flags,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(()),
-                Err(found) => now = found,
-            }
-        }
-    }
-
-    /// Takes the place of the joiner's waker back, waker and all, so that it can be replaced. Where
-    /// the task is Complete by now, how it ended: the waker is not the join handle's any more.
-    pub(crate) fn withdraw_join_waker(&self) -> Result<(), End> {
-        // Relaxed: read again by the exchange.
-        let mut now = self.0.load(Ordering::Relaxed);
-        loop {
-            if now & COMPLETE != 0 {
-                // Acquire: with the Release of `complete`.
-                return Err(self.look_acquire().end());
-            }
-            // Relaxed: the waker was written by the join handle itself.
-            match self.0.compare_exchange_weak(
-                now,
-                now & !(JOIN_WAKER | JOIN_INSIDE),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(()),
-                Err(found) => now = found,
-            }
-        }
-    }
-
-    /// The join handle goes without having taken the output.
-    #[inline]
-    pub(crate) fn drop_join(&self) -> DropJoin {
-        // Acquire: with the Release of `complete`.
-        let mut now = self.0.load(Ordering::Acquire);
-        loop {
-            if now & COMPLETE != 0 {
-                return DropJoin::DropOutput(Look { word: now }.end());
-            }
-            let (next, then) = if now & JOIN_WAKER != 0 {
-                (now & !(JOIN | JOIN_WAKER), DropJoin::TakeWaker)
-            } else {
-                ((now & !JOIN) - REFERENCE, DropJoin::Nothing)
-            };
-            // Release: with the Acquire of `complete`, which may find itself alone.
-            match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return then,
-                Err(found) => now = found,
-            }
-        }
-    }
-
-    /// The join handle goes before the task was ever polled, on the one thread that polls it: no
-    /// other thread knows of the task, so its reference is given up without an exchange. Whether
-    /// that was so.
-    #[inline]
-    pub(crate) fn drop_join_unshared(&self) -> bool {
-        // Relaxed: where it is as `spawn` left it but for what is fixed, this thread left it so.
-        let now = self.0.load(Ordering::Relaxed);
-        let fixed = POOLED | SYSTEM | NAMED;
-        if now & (GENERATION - 1) & !fixed != (2 * REFERENCE) | SCHEDULED | JOIN {
-            return false;
-        }
-        // Relaxed: nobody else looks before this thread hands the task on.
-        self.0.store((now & !JOIN) - REFERENCE, Ordering::Relaxed);
-        true
     }
 
     /// One more reference, by somebody who has one.
@@ -636,10 +518,22 @@ impl State {
     }
 }
 
+/// The word after a wake from outside, and what is to be done.
+#[inline]
+const fn woken(now: u64) -> (u64, Wake) {
+    if now & HOME != 0 {
+        if now & ENTERED != 0 {
+            (now | WOKEN, Wake::Nothing)
+        } else {
+            ((now | WOKEN | ENTERED) + REFERENCE, Wake::Enqueue)
+        }
+    } else if now & SCHEDULED == 0 {
+        (now | SCHEDULED, Wake::Enqueue)
+    } else {
+        (now | WOKEN, Wake::Nothing)
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 #[path = "state/tests.rs"]
 mod tests;
-
-#[cfg(all(test, loom))]
-#[path = "state/loom_tests.rs"]
-mod loom_tests;

@@ -5,13 +5,13 @@
 //! pool (an ordinary spawn), which keeps the place for as long as a waker knows of it.
 
 use super::header::{Header, Prefix, TaskRef};
-use super::vtable::{Outside, Place, Storage};
+use super::vtable::{Outside, Storage};
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
-use std::mem::{MaybeUninit, offset_of};
+use std::mem::offset_of;
 use std::ptr::NonNull;
 
 /// Storage for one task of type `F` at a time.
@@ -55,7 +55,8 @@ impl<F: Future + 'static> TaskStorage<F> {
     /// Free storage.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        let place = Place { header: Header::free(), stage: MaybeUninit::uninit() };
+        let stage = std::mem::MaybeUninit::uninit();
+        let place = super::vtable::Place { header: Header::free(), stage };
         Self { place: UnsafeCell::new(Outside { prefix: Prefix::new(), place }) }
     }
 

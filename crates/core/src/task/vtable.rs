@@ -94,6 +94,13 @@ impl VTable {
     }
 }
 
+#[cfg(not(loom))]
+const _: () = {
+    // A task of 16 bytes of future fits into the smallest place.
+    assert!(size_of::<Place<std::future::Ready<u64>>>() == 72);
+    assert!(size_of::<Place<std::future::Pending<()>>>() == 72);
+};
+
 /// Runs what must not unwind into a scheduler or a waker: a second panic has nobody to go to, and its
 /// payload is leaked, because dropping it might panic again.
 pub(super) fn contain(f: impl FnOnce()) {

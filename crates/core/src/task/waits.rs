@@ -5,19 +5,24 @@
 //! the word that links queues, which a task that is in no queue does not use:
 //!
 //! ```text
-//! 63      62         61           48 47                   0
-//! | noted | anywhere | wakers inside | word of the primitive |
+//! 63     62      61         60           48 47                   0
+//! | idle | noted | anywhere | wakers inside | word of the primitive |
 //! ```
+//!
+//! At the end of a poll at home the link says Idle beside it; no address does (see
+//! [`super::state`])
 
 #![forbid(unsafe_code)]
 
+use super::TaskRef;
 use super::here;
 use std::ptr::without_provenance_mut;
 use std::task::Context;
 
-const NOTED: usize = 1 << 63;
+const IDLE: usize = 1 << 63;
+const NOTED: usize = 1 << 62;
 const INSIDE_ONE: usize = 1 << 48;
-const ANYWHERE: usize = 1 << 62;
+const ANYWHERE: usize = 1 << 61;
 const INSIDE: usize = ANYWHERE - INSIDE_ONE;
 const WORD: usize = INSIDE_ONE - 1;
 
@@ -60,7 +65,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    pub(super) fn of(task: super::TaskRef) -> Self {
+    pub(super) fn of(task: TaskRef) -> Self {
         Self { bits: task.header().link.next().addr() }
     }
 
@@ -81,17 +86,32 @@ impl Note {
         self.bits & WORD
     }
 
-    const fn and(self, word: usize, inside: bool) -> Self {
+    const fn and(self, word: usize, from: WokenFrom, counted: bool) -> Self {
         let before = if self.is_there() { self.bits & (INSIDE | ANYWHERE) } else { 0 };
-        let more = match inside {
-            false => before | ANYWHERE,
-            // A task with 16,383 such wakers out stays at that number: then it counts as one that
+        let more = match from {
+            WokenFrom::Anywhere => before | ANYWHERE,
+            WokenFrom::Inside if !counted => before,
+            // A task with 8,191 such wakers out stays at that number: then it counts as one that
             // others may wake, which is the harmless mistake.
-            true if before & INSIDE == INSIDE => before,
-            true => before + INSIDE_ONE,
+            WokenFrom::Inside if before & INSIDE == INSIDE => before,
+            WokenFrom::Inside => before + INSIDE_ONE,
         };
         Self { bits: NOTED | more | (word & WORD) }
     }
+}
+
+/// At home, whether the task is Idle: only its own thread asks.
+#[inline]
+pub(super) fn is_idle(task: TaskRef) -> bool {
+    task.header().link.next().addr() & IDLE != 0
+}
+
+/// At home, after a poll, or for a new task that has yet to arrive: the task is Idle.
+#[inline]
+pub(super) fn set_idle(task: TaskRef) {
+    let note = Note::of(task);
+    let bits = if note.is_there() { note.bits } else { 0 };
+    task.header().link.set_next(without_provenance_mut(bits | IDLE));
 }
 
 /// Notes that the task that is being polled waits for `reason`, and `word`, of which 48 bits are
@@ -102,17 +122,22 @@ impl Note {
 /// task of the same scheduler can wake it.
 ///
 /// It does nothing under a foreign runtime, or under a waker that is not the task's own.
-pub fn note_waiting(
-    cx: &Context<'_>,
+pub fn note_waiting(cx: &Context<'_>, reason: &'static WaitsFor, word: usize, from: WokenFrom) {
+    let Some(task) = here::current() else { return };
+    if super::waker::is_of(cx.waker(), task) {
+        note(task, reason, word, from, true);
+    }
+}
+
+/// The same for the task that is polled here; `counted` where a waker was cloned for it.
+pub(super) fn note(
+    task: TaskRef,
     reason: &'static WaitsFor,
     word: usize,
     from: WokenFrom,
+    counted: bool,
 ) {
-    let Some(task) = here::current() else { return };
-    if !super::waker::is_of(cx.waker(), task) {
-        return;
-    }
-    let note = Note::of(task).and(word, from == WokenFrom::Inside);
+    let note = Note::of(task).and(word, from, counted);
     let header = task.header();
     header.set_reason(reason);
     // The task is being polled by this thread, so it is in no queue and the link is unused.
@@ -125,15 +150,16 @@ mod tests {
 
     #[test]
     fn a_note_keeps_count_and_word_apart() {
+        use WokenFrom::{Anywhere, Inside};
         let none = Note { bits: 0 };
-        let one = none.and(usize::MAX, true);
+        let one = none.and(usize::MAX, Inside, true);
         assert_eq!((one.inside(), one.word()), (1, WORD));
-        let two = one.and(7, false).and(9, true);
+        let two = one.and(7, Anywhere, true).and(8, Inside, false).and(9, Inside, true);
         assert_eq!((two.inside(), two.word()), (2, 9));
         assert!(two.is_anywhere() && !one.is_anywhere());
         let mut many = none;
         for _ in 0..40_000 {
-            many = many.and(0, true);
+            many = many.and(0, Inside, true);
         }
         assert_eq!(many.inside(), INSIDE / INSIDE_ONE);
     }

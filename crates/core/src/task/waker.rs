@@ -3,18 +3,19 @@
 //! Where a wake goes:
 //!
 //! ```text
-//!                     ┌─ the task that is polled here ──► a flag; the poll's end looks at it
-//! wake ─ this thread ─┼─ of this thread's scheduler ────► SCHEDULED ─► this thread's queue
-//!                     └─ of another ────────────────────► SCHEDULED ─► that scheduler's entry,
-//!                                                         and its bell if nobody is awake
+//!        ┌─ the task that is polled here ──────► a flag; the poll's end looks at it
+//! wake ──┼─ of this thread's scheduler ────────► this thread's queue, if it is Idle
+//!        └─ of another ───────► one exchange ──► that scheduler's entry, and its bell if nobody
+//!                                                is awake
 //! ```
 
 use super::dispatch::Dispatch;
 use super::header::{Header, TaskRef};
-use super::here::{self, Here, Place, Workers};
+use super::here::{self, Here, Place};
 use super::run;
 use super::state::{Wake, WakeOwned};
 use super::trace::Step;
+use super::waits;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
@@ -62,21 +63,16 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 unsafe fn wake(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
-    let home = here::with(|here| {
-        let Some(here) = here else { return false };
-        if here.current.get() == Some(task) {
-            here.woken.set(true);
-            // The poll keeps the task, so this is not the last one.
-            let last = task.state().drop_reference();
-            debug_assert!(!last);
-            return true;
-        }
-        false
+    let many = here::with(|here| {
+        here.is_some_and(|here| !here.is_home() && here.dispatch == task.dispatch())
     });
-    if home {
+    if !many {
+        // The reference goes last: it keeps the scheduler's bell while this thread rings it.
+        wake_task(task);
+        // SAFETY: the waker's reference is given up here, and nothing is done with the task afterwards.
+        unsafe { run::release(task) };
         return;
     }
-    // Read before the reference is given up; SCHEDULED keeps the task where it is to be enqueued.
     match task.state().wake_owned() {
         WakeOwned::Nothing => {}
         WakeOwned::Enqueue => schedule(task),
@@ -93,29 +89,35 @@ unsafe fn wake_by_ref(data: *const ()) {
 
 /// Wakes a task that somebody keeps.
 #[inline]
-pub(super) fn wake_task(task: TaskRef) {
+fn wake_task(task: TaskRef) {
     here::with(|here| {
         let Some(here) = here else { return wake_from_outside(task) };
         if here.current.get() == Some(task) {
             here.woken.set(true);
-            return;
-        }
-        if here.dispatch != task.dispatch() {
-            return wake_from_outside(task);
-        }
-        let wake = match here.workers {
-            Workers::One => task.state().wake_at_home(),
-            Workers::Many { .. } => task.state().wake(),
-        };
-        if wake == Wake::Enqueue {
+        } else if here.dispatch != task.dispatch() {
+            wake_from_outside(task);
+        } else if here.is_home() {
+            wake_at_home(here, task);
+        } else if task.state().wake() == Wake::Enqueue {
             push(here, task);
         }
     });
 }
 
+/// A task that is Complete is not Idle, nor is one that is in the queue or being polled: who is
+/// being polled is `current`, or is one that polls this one's wake right now.
+#[inline]
+pub(super) fn wake_at_home(here: &Here, task: TaskRef) {
+    if waits::is_idle(task) {
+        push(here, task);
+    }
+}
+
+#[cold]
 fn wake_from_outside(task: TaskRef) {
     if task.state().wake() == Wake::Enqueue {
-        // SAFETY: the task holds SCHEDULED, so it is not Complete and keeps its scheduler.
+        // SAFETY: it holds SCHEDULED or ENTERED, and the caller has a reference, so it keeps its
+        // scheduler.
         unsafe { Dispatch::schedule_from_outside(task.dispatch(), task) };
     }
 }
@@ -124,8 +126,24 @@ fn wake_from_outside(task: TaskRef) {
 pub(super) fn schedule(task: TaskRef) {
     here::with(|here| match here {
         Some(here) if here.dispatch == task.dispatch() => push(here, task),
-        // SAFETY: the task holds SCHEDULED, so it is not Complete and keeps its scheduler.
+        // SAFETY: it holds SCHEDULED or ENTERED, and so keeps its scheduler.
         _ => unsafe { Dispatch::schedule_from_outside(task.dispatch(), task) },
+    });
+}
+
+/// Asks a task that the caller keeps to be dropped.
+pub(super) fn abort(task: TaskRef) {
+    here::with(|here| match here {
+        Some(here) if here.is_home() && here.dispatch == task.dispatch() => {
+            if task.state().abort_at_home() && here.current.get() != Some(task) {
+                wake_at_home(here, task);
+            }
+        }
+        _ => {
+            if task.state().abort() == Wake::Enqueue {
+                schedule(task);
+            }
+        }
     });
 }
 

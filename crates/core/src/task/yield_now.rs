@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 /// assert_eq!((alone, with_two), (0, 2));
 /// ```
 ///
-/// Under a foreign runtime it yields as well and says zero. Cancel-safety: nothing is lost.
+/// Under a foreign runtime it yields as well and says zero. Safe to cancel.
 pub fn yield_now() -> YieldNow {
     YieldNow { polls_before: None }
 }

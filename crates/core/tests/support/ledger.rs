@@ -1,182 +1,129 @@
-//! Tasks by hand: a waker that counts, a poll that says what it got, a loop that runs until nothing
-//! moves. Include this file by its path.
+//! Futures and wakers that keep count of what is done to them.
 
-#![allow(dead_code, reason = "each test that includes it uses its part")]
+#![allow(dead_code, reason = "each test takes what it needs")]
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
-/// Counts how often it was woken.
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
+/// What was done to a future.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) polls: u32,
+    pub(crate) drops: u32,
+    pub(crate) outputs_dropped: u32,
 }
 
-/// One future, polled by hand.
-#[derive(Debug)]
-pub(crate) struct Hand<F> {
-    pub(crate) future: Pin<Box<F>>,
-    wakes: Arc<Count>,
-    waker: Waker,
-}
+/// Shared by a future, its output and its test.
+#[derive(Default, Clone)]
+pub(crate) struct Ledger(Rc<Page>);
 
-impl<F: Future> Hand<F> {
-    pub(crate) fn new(future: F) -> Self {
-        let wakes = Arc::new(Count::default());
-        Self { future: Box::pin(future), waker: wakes.clone().into(), wakes }
-    }
-
-    /// A future that has been polled once, and waits.
-    pub(crate) fn waiting(future: F) -> Self {
-        let mut hand = Self::new(future);
-        assert!(hand.poll().is_none(), "it was to wait");
-        hand
-    }
-
-    pub(crate) fn poll(&mut self) -> Option<F::Output> {
-        match self.future.as_mut().poll(&mut Context::from_waker(&self.waker)) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        }
-    }
-
-    /// Another waker from now on. The wakes start again at 0.
-    pub(crate) fn change_waker(&mut self) {
-        self.wakes = Arc::new(Count::default());
-        self.waker = self.wakes.clone().into();
-    }
-
-    pub(crate) fn wakes(&self) -> usize {
-        self.wakes.0.load(Ordering::SeqCst)
-    }
-}
-
-struct Unpark {
-    thread: Thread,
-    woken: AtomicBool,
-}
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
-        self.thread.unpark();
-    }
-}
-
-/// Runs one future on this thread, which parks meanwhile.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    let unpark = Arc::new(Unpark { thread: std::thread::current(), woken: AtomicBool::new(false) });
-    let waker = unpark.clone().into();
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        while !unpark.woken.swap(false, Ordering::SeqCst) {
-            std::thread::park();
-        }
-    }
-}
-
-type Boxed<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
-
-struct Requeue {
-    index: usize,
-    queued: AtomicBool,
-    ready: Arc<Mutex<VecDeque<usize>>>,
-}
-
-impl Wake for Requeue {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::SeqCst) {
-            self.ready.lock().unwrap().push_back(self.index);
-        }
-    }
-}
-
-/// Tasks of one thread, polled in the order of their wakes.
 #[derive(Default)]
-pub(crate) struct Loop<'a> {
-    tasks: RefCell<Vec<(Option<Boxed<'a>>, Arc<Requeue>)>>,
-    ready: Arc<Mutex<VecDeque<usize>>>,
+struct Page {
+    polls: Cell<u32>,
+    drops: Cell<u32>,
+    outputs_dropped: Cell<u32>,
+    waker: Cell<Option<Waker>>,
+    open: Cell<bool>,
 }
 
-impl<'a> Loop<'a> {
-    /// Also from a task of the loop.
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + 'a) {
-        let index = self.tasks.borrow().len();
-        let (queued, ready) = (AtomicBool::new(false), self.ready.clone());
-        let requeue = Arc::new(Requeue { index, queued, ready });
-        requeue.wake_by_ref();
-        self.tasks.borrow_mut().push((Some(Box::pin(future)), requeue));
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
-    /// Until no task is woken. How many are left, and wait.
-    pub(crate) fn run(&self) -> usize {
-        loop {
-            let Some(index) = self.ready.lock().unwrap().pop_front() else { break };
-            let (task, requeue) = {
-                let mut tasks = self.tasks.borrow_mut();
-                (tasks[index].0.take(), tasks[index].1.clone())
-            };
-            requeue.queued.store(false, Ordering::SeqCst);
-            let Some(mut task) = task else { continue };
-            let waker = requeue.into();
-            if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-                self.tasks.borrow_mut()[index].0 = Some(task);
-            }
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            polls: self.0.polls.get(),
+            drops: self.0.drops.get(),
+            outputs_dropped: self.0.outputs_dropped.get(),
         }
-        self.tasks.borrow().iter().filter(|(task, _)| task.is_some()).count()
+    }
+
+    /// Lets the future be ready at its next poll.
+    pub(crate) fn open(&self) {
+        self.0.open.set(true);
+    }
+
+    /// The waker of its last poll.
+    pub(crate) fn waker(&self) -> Waker {
+        let waker = self.0.waker.take().expect("it was polled");
+        self.0.waker.set(Some(waker.clone()));
+        waker
+    }
+
+    pub(crate) fn forget_waker(&self) {
+        self.0.waker.set(None);
+    }
+
+    /// A future that is pending until it is opened, and keeps its waker.
+    pub(crate) fn future(&self) -> Gate {
+        Gate { ledger: self.clone() }
     }
 }
 
-/// Lets every other task of the loop run.
-pub(crate) async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
+pub(crate) struct Gate {
+    ledger: Ledger,
+}
+
+impl Future for Gate {
+    type Output = Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        let page = &self.ledger.0;
+        page.polls.set(page.polls.get() + 1);
+        page.waker.set(Some(cx.waker().clone()));
+        if page.open.get() {
+            Poll::Ready(Output { ledger: self.ledger.clone() })
+        } else {
+            Poll::Pending
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Counts its drops.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Drops(Arc<AtomicUsize>);
-
-impl Drops {
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// Something whose drop is counted.
-    pub(crate) fn item(&self) -> Counted {
-        Counted(self.clone())
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Counted(Drops);
-
-impl Drop for Counted {
+impl Drop for Gate {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::SeqCst);
+        self.ledger.0.drops.set(self.ledger.0.drops.get() + 1);
+    }
+}
+
+pub(crate) struct Output {
+    ledger: Ledger,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Output")
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.ledger.0.outputs_dropped.set(self.ledger.0.outputs_dropped.get() + 1);
+    }
+}
+
+/// A waker that counts.
+#[derive(Debug, Default)]
+pub(crate) struct CountingWaker(AtomicU32);
+
+impl CountingWaker {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
+        let this = Arc::new(Self::default());
+        (this.clone(), Waker::from(this))
+    }
+
+    pub(crate) fn wakes(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -9,12 +9,12 @@ use std::ptr::NonNull;
 
 /// The size of a chunk, and its alignment.
 pub(crate) const CHUNK_BYTES: usize = 32 * 1024;
-/// How the places of a chunk are aligned: more than that needs storage of its own.
-pub(crate) const PLACE_ALIGN: usize = 16;
+/// How the places of a chunk are aligned at most: more than that needs storage of its own.
+const PLACE_ALIGN: usize = 16;
 
 /// The sizes of places. A task gets the smallest that fits; a larger one storage of its own.
 pub(crate) const SIZES: [usize; 20] = [
-    64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536,
+    72, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536,
     2048,
 ];
 
@@ -34,7 +34,7 @@ pub(crate) const fn class_of(layout: Layout) -> Option<usize> {
     }
     let mut class = 0;
     while class < SIZES.len() {
-        if layout.size() <= SIZES[class] {
+        if layout.size() <= SIZES[class] && SIZES[class].is_multiple_of(layout.align()) {
             return Some(class);
         }
         class += 1;
@@ -129,8 +129,9 @@ mod tests {
     #[test]
     fn a_layout_gets_the_smallest_size_that_fits() {
         let of = |size, align| class_of(Layout::from_size_align(size, align).unwrap());
-        assert_eq!(of(64, 8), Some(0));
-        assert_eq!(of(65, 16), Some(1));
+        assert_eq!(of(72, 8), Some(0));
+        assert_eq!(of(72, 16), Some(1));
+        assert_eq!(of(73, 8), Some(1));
         assert_eq!(of(2048, 16), Some(SIZES.len() - 1));
         assert_eq!(of(2049, 8), None);
         assert_eq!(of(64, 32), None);

@@ -35,14 +35,12 @@ const OUTSIDE: u32 = 1 << 29;
 #[derive(Debug)]
 pub(crate) struct Cache {
     shelves: [Shelf; SIZES.len()],
-    stack_places_max: u32,
 }
 
 impl Cache {
-    /// Without any place. Of a scheduler of one thread: it never gives any to the depot.
-    pub(crate) const fn new(single: bool) -> Self {
-        let stack_places_max = if single { u32::MAX } else { STACK_PLACES_MAX };
-        Self { shelves: [const { Shelf::new() }; SIZES.len()], stack_places_max }
+    /// Without any place.
+    pub(crate) const fn new() -> Self {
+        Self { shelves: [const { Shelf::new() }; SIZES.len()] }
     }
 
     /// A free place of that class. Busy beyond the depot's bound, ENOMEM where the system has none.
@@ -74,7 +72,7 @@ impl Cache {
     /// Takes back a place that was freed.
     #[inline]
     pub(crate) fn put(&mut self, depot: &Depot, class: usize, place: NonNull<Header>) {
-        if let Some(stack) = self.shelves[class].put(place, self.stack_places_max) {
+        if let Some(stack) = self.shelves[class].put(place, STACK_PLACES_MAX) {
             depot.lock().piles[class].push(stack);
         }
     }
@@ -170,7 +168,8 @@ impl Depot {
         let carved: usize = self.each_chunk().map(|chunk| chunk.1 as usize).sum();
         let piled: usize = inner.piles.iter().map(|pile| pile.places).sum();
         let guests: usize =
-            inner.guests.iter().map(|shelf| shelf.loaded.len + shelf.spare.len).sum::<u32>() as usize;
+            inner.guests.iter().map(|shelf| shelf.loaded.len + shelf.spare.len).sum::<u32>()
+                as usize;
         let outside = inner.outside.len() - inner.outside_free.len();
         let outstanding = carved - piled - guests + outside;
         inner.outstanding = Some(outstanding);

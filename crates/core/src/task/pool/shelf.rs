@@ -11,7 +11,7 @@
 use super::chunk::Chunk;
 use crate::scheduler::link::Link;
 use crate::task::header::Header;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
 /// Free places, linked through their headers, newest first.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Stack {
     }
 }
 
-/// Stacks of free places, linked through the unused part of their top places.
+/// Stacks of free places, linked through the joiner's words of their top places.
 #[derive(Debug, Default)]
 pub(super) struct Pile {
     top: Option<NonNull<Header>>,
@@ -59,17 +59,6 @@ pub(super) struct Pile {
 // SAFETY: a pile owns its places alone.
 unsafe impl Send for Pile {}
 
-/// What lies in the place of the joiner's waker of the top of a piled stack.
-#[derive(Clone, Copy)]
-struct Below {
-    top: Option<NonNull<Header>>,
-    /// Of the stack that this lies in.
-    len: u32,
-}
-
-const _: () = assert!(size_of::<Below>() <= size_of::<std::task::Waker>());
-const _: () = assert!(align_of::<Below>() <= align_of::<std::task::Waker>());
-
 impl Pile {
     pub(super) const fn new() -> Self {
         Self { top: None, places: 0 }
@@ -77,11 +66,11 @@ impl Pile {
 
     pub(super) fn push(&mut self, stack: Stack) {
         let Some(top) = stack.top else { return };
-        let below = Below { top: self.top, len: stack.len };
+        let below = self.top.map_or(null_mut(), NonNull::as_ptr).cast();
         // SAFETY: a free place of this pool.
         let header = unsafe { top.as_ref() };
-        // SAFETY: a free place has no joiner; the assertions say that it fits.
-        header.joiner.with_mut(|room| unsafe { room.cast::<Below>().write(below) });
+        // A free place has no joiner.
+        header.set_joiner([below, without_provenance_mut(stack.len as usize)]);
         self.top = Some(top);
         self.places += stack.len as usize;
     }
@@ -89,12 +78,11 @@ impl Pile {
     pub(super) fn pop(&mut self) -> Option<Stack> {
         let top = self.top?;
         // SAFETY: a free place of this pool.
-        let header = unsafe { top.as_ref() };
-        // SAFETY: `push` wrote it there.
-        let below = header.joiner.with(|room| unsafe { room.cast::<Below>().read() });
-        self.top = below.top;
-        self.places -= below.len as usize;
-        Some(Stack { top: Some(top), len: below.len })
+        let [below, len] = unsafe { top.as_ref() }.joiner();
+        let len = len.addr() as u32;
+        self.top = NonNull::new(below.cast());
+        self.places -= len as usize;
+        Some(Stack { top: Some(top), len })
     }
 }
 
