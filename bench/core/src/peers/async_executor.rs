@@ -146,8 +146,8 @@ impl Acquire for async_lock::Semaphore {
 }
 
 impl StartTimer for Smol {
-    async fn sleep(duration: Duration) {
-        async_io::Timer::after(duration).await;
+    fn sleep(duration: Duration) -> impl Future + 'static {
+        async_io::Timer::after(duration)
     }
 }
 

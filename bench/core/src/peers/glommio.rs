@@ -90,7 +90,7 @@ impl Acquire for Semaphore {
 }
 
 impl StartTimer for Glommio {
-    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         glommio_ng::timer::sleep(duration)
     }
 }

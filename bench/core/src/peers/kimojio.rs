@@ -107,7 +107,7 @@ impl Acquire for AsyncSemaphore {
 }
 
 impl StartTimer for Kimojio {
-    async fn sleep(duration: Duration) {
-        let _ = operations::sleep(duration).await;
+    fn sleep(duration: Duration) -> impl Future + 'static {
+        operations::sleep(duration)
     }
 }

@@ -82,7 +82,7 @@ impl Acquire for semaphore::Semaphore {
 }
 
 impl StartTimer for Monoio {
-    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         monoio::time::sleep(duration)
     }
 }

@@ -173,7 +173,7 @@ impl Acquire for tokio::sync::Semaphore {
 }
 
 impl StartTimer for Tokio {
-    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         tokio::time::sleep(duration)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A runtime's sleep.
 pub trait StartTimer: 'static {
-    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static;
+    fn sleep(duration: Duration) -> impl Future + 'static;
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -26,7 +26,7 @@ pub fn cells<L: OneThread, T: StartTimer>() -> Vec<(&'static str, Run)> {
 }
 
 /// Asks the future once, which starts its timer.
-async fn start(mut sleep: Pin<&mut impl Future<Output = ()>>) {
+async fn start(mut sleep: Pin<&mut impl Future>) {
     poll_fn(|cx| {
         assert!(sleep.as_mut().poll(cx).is_pending());
         Poll::Ready(())
@@ -63,7 +63,9 @@ fn fire<L: OneThread, T: StartTimer>(measure: &mut Measure) {
                 let before = machine::cpu();
                 joins.extend((0..TIMERS as u64).map(|timer| {
                     let duration = Duration::from_micros(1_000 + timer * 7919 % 1_000);
-                    L::spawn(T::sleep(duration))
+                    L::spawn(async move {
+                        T::sleep(duration).await;
+                    })
                 }));
                 for join in joins.drain(..) {
                     join.await;

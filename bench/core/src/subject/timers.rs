@@ -63,7 +63,7 @@ impl OneThread for Loop {
 }
 
 impl StartTimer for Loop {
-    async fn sleep(duration: Duration) {
-        time::sleep(duration).await;
+    fn sleep(duration: Duration) -> impl Future + 'static {
+        time::sleep(duration)
     }
 }
