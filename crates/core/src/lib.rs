@@ -3,7 +3,8 @@
 //! Here live the op descriptor and every number that two sides must agree on ([`abi`]), the place
 //! where an op in flight lives ([`slot`], [`slab`], [`token`]), what it may lend to the kernel
 //! ([`resource`]), the way home for completions from other threads ([`inbox`], [`home`]), the
-//! table of open files ([`handle`]) and the trait by which a loop is driven ([`driver`]).
+//! table of open files ([`handle`]), the trait by which a loop is driven ([`driver`]), and timers
+//! ([`time`]).
 //!
 //! What never lives here: an io_uring name, a Node-API name, a thread of its own.
 
@@ -19,9 +20,13 @@ mod loom;
 pub mod park;
 pub mod policy;
 pub mod resource;
+pub mod scheduler;
 pub mod slab;
 pub mod slot;
 pub mod spin;
+pub mod sync;
+pub mod task;
+pub mod time;
 pub mod token;
 pub mod waker;
 

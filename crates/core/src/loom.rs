@@ -3,16 +3,29 @@
 //! Every other module of this crate takes its atomics and cells from here, so that `--cfg loom`
 //! explores each interleaving of the very code that ships.
 
+mod futex;
+
+pub(crate) use futex::Futex;
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    hint::spin_loop,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    sync::{Arc, Mutex, MutexGuard, RwLock},
+    thread::{self, yield_now},
+    thread_local,
 };
 
 #[cfg(not(loom))]
 pub(crate) use real::UnsafeCell;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    sync::{Arc, Mutex, MutexGuard, RwLock},
+    thread::{self, yield_now},
+    thread_local,
+};
 
 #[cfg(not(loom))]
 mod real {
@@ -23,6 +36,10 @@ mod real {
     impl<T> UnsafeCell<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0.into_inner()
         }
 
         #[inline(always)]

@@ -1,0 +1,110 @@
+//! How a scheduler of one thread is made.
+
+use super::super::op::Ops;
+use super::LocalScheduler;
+use super::shared::Shared;
+use crate::driver::Driver;
+use crate::error::Error;
+use crate::home::Home;
+use crate::task::Hook;
+use crate::task::here::{Here, Workers};
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a [`LocalScheduler`] is made.
+#[must_use]
+pub struct LocalOptions {
+    lifo: bool,
+    bytes_max: usize,
+    hook: Option<Hook>,
+    drain_deadline: Duration,
+    blocks_max: usize,
+    driver: Option<(Box<dyn Driver>, Arc<Home>)>,
+}
+
+impl std::fmt::Debug for LocalOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalOptions").field("lifo", &self.lifo).finish_non_exhaustive()
+    }
+}
+
+impl Default for LocalOptions {
+    fn default() -> Self {
+        Self {
+            lifo: false,
+            bytes_max: 128 << 20,
+            hook: None,
+            drain_deadline: Duration::from_secs(5),
+            blocks_max: 64,
+            driver: None,
+        }
+    }
+}
+
+impl LocalOptions {
+    /// First woken, first run; no loop; up to 128 MiB of pooled tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the task that was woken last runs first. What it wakes in turn displaces it, and who
+    /// was displaced goes behind the others; so that nobody starves, the slot has to wait whenever
+    /// entry and loop have their turn. Off by default.
+    pub fn lifo(mut self, on: bool) -> Self {
+        self.lifo = on;
+        self
+    }
+
+    /// The most memory for pooled tasks, in bytes. Beyond it spawns are refused with Busy.
+    pub fn bytes_max(mut self, bytes: usize) -> Self {
+        self.bytes_max = bytes;
+        self
+    }
+
+    /// Has every step reported.
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.hook = Some(hook);
+        self
+    }
+
+    /// The loop of this thread. `home` is the one whose slots the driver completes; its doorbell wakes
+    /// the driver's turn. `blocks_max` blocks are kept for long paths.
+    pub fn driver(mut self, driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
+        self.driver = Some((driver, home));
+        self.blocks_max = blocks_max;
+        self
+    }
+
+    /// How long the end of the scheduler waits for ops that are in flight.
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.drain_deadline = deadline;
+        self
+    }
+
+    /// The scheduler, for this thread.
+    ///
+    /// # Errors
+    ///
+    /// None today; a driver's own failures come from its maker.
+    pub fn build(self) -> Result<LocalScheduler, Error> {
+        let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
+        let shared = Shared::new(self.bytes_max, ops.as_ref().map(Ops::bell));
+        // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
+        // calls `leave`.
+        let here = unsafe { Here::new(shared.dispatch(), Workers::One, self.lifo) };
+        here.set_hook(self.hook);
+        let here = Box::new(here);
+        if let Some(ops) = &ops {
+            ops.tie(Some(NonNull::from(&*here)));
+        }
+        Ok(LocalScheduler {
+            here,
+            shared,
+            ops,
+            running: Cell::new(false),
+            drain_deadline: self.drain_deadline,
+        })
+    }
+}

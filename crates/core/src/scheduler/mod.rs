@@ -1,0 +1,16 @@
+//! The scheduler: which task runs next, on which thread, and who is woken for it.
+
+pub mod affinity;
+pub mod cpu_pool;
+pub mod deque;
+mod entry;
+pub mod idle;
+pub mod inject;
+pub mod link;
+mod local;
+mod op;
+pub mod parker;
+pub mod rng;
+
+pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
+pub use op::{Op, Ops};

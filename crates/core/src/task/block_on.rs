@@ -1,0 +1,70 @@
+//! Waiting for one future on a thread that has no scheduler.
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+/// Of one thread, which alone parks on it.
+struct Sleeper {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release: with the Acquire of `sleep`. A second wake before that costs no system call.
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Sleeper {
+    fn sleep(&self) {
+        // Acquire: with the Release of `wake_by_ref`. Parking ends for many reasons, a signal among
+        // them: only the flag counts.
+        while !self.woken.swap(false, Ordering::AcqRel) {
+            std::thread::park();
+        }
+    }
+}
+
+thread_local! {
+    /// The sleeper of the last call, so that the next one allocates nothing. A call within a call
+    /// finds none and makes its own: else it would take wakes that are meant for the outer one.
+    static SPARE: Cell<Option<Arc<Sleeper>>> = const { Cell::new(None) };
+}
+
+/// Polls the future on this thread until it is ready; the thread sleeps meanwhile.
+///
+/// Signals do not disturb it. It runs no other tasks: where a scheduler is at hand, use its own
+/// `block_on`, and inside a task use neither.
+///
+/// ```
+/// assert_eq!(wakering_core::task::block_on(async { 2 + 2 }), 4);
+/// ```
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let spare = SPARE.try_with(Cell::take).ok().flatten();
+    let sleeper = spare.unwrap_or_else(|| {
+        Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicBool::new(false) })
+    });
+    let waker = Waker::from(sleeper.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            let _ = SPARE.try_with(|spare| spare.set(Some(sleeper)));
+            return output;
+        }
+        sleeper.sleep();
+    }
+}

@@ -1,0 +1,228 @@
+//! Ops of a loop as futures of tasks, over the driver without a kernel.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use wakering_core::abi::{ErrorKind, Opcode};
+use wakering_core::block::BlockPool;
+use wakering_core::driver::sim::SimDriver;
+use wakering_core::resource::Resource;
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Op, Ops};
+use wakering_core::task::{Step, spawn_local, yield_now};
+use wakering_core::{Error, Home};
+
+#[path = "support/ledger.rs"]
+mod ledger;
+
+const SLOTS: u32 = 16;
+
+fn with_loop(options: LocalOptions, seed: u64, turns_max: u32) -> (LocalScheduler, Arc<Home>) {
+    let home = Arc::new(Home::new(SLOTS).unwrap());
+    let driver = SimDriver::new(home.clone(), seed, SLOTS as usize, turns_max);
+    (options.driver(Box::new(driver), home.clone(), 4).build().unwrap(), home)
+}
+
+type Prepare = fn(&mut Resource, &mut BlockPool) -> Result<(), Error>;
+
+fn nop(ops: &Ops) -> Op<Prepare> {
+    ops.start(|resource, _| {
+        resource.prepared.opcode = Opcode::Nop;
+        Ok(())
+    })
+}
+
+fn in_use(home: &Home) -> usize {
+    home.slab.in_use().count()
+}
+
+#[test]
+fn f21_the_first_poll_starts_and_further_ones_start_nothing() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 1, 5);
+    let ops = scheduler.ops().unwrap().clone();
+    let slots = home.clone();
+    scheduler.block_on(async move {
+        let mut op = pin!(nop(&ops));
+        assert_eq!(in_use(&slots), 0, "nothing starts before the first poll");
+        let mut polls = 0;
+        let outcome = poll_fn(|cx| {
+            polls += 1;
+            let polled = op.as_mut().poll(cx);
+            if polled.is_pending() {
+                assert_eq!(in_use(&slots), 1);
+                // Spurious polls.
+                cx.waker().wake_by_ref();
+            }
+            polled
+        })
+        .await;
+        assert_eq!(outcome.unwrap().result, 0);
+        assert!(polls >= 2);
+    });
+    assert_eq!(in_use(&home), 0);
+}
+
+#[test]
+fn f5_many_tasks_share_one_loop() {
+    for seed in 0..20 {
+        let (scheduler, home) = with_loop(LocalOptions::new(), seed, 4);
+        let ops = scheduler.ops().unwrap().clone();
+        let joins: Vec<_> = (0..10)
+            .map(|_| {
+                let ops = ops.clone();
+                scheduler.spawn(async move {
+                    for _ in 0..50 {
+                        nop(&ops).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for join in joins {
+            scheduler.block_on(join).unwrap();
+        }
+        assert_eq!((in_use(&home), ops.in_flight()), (0, 0));
+    }
+}
+
+#[test]
+fn a_full_slab_is_busy_and_not_more() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 2, 3);
+    let ops = scheduler.ops().unwrap().clone();
+    scheduler.block_on(async move {
+        let mut all: Vec<_> = (0..SLOTS).map(|_| Box::pin(nop(&ops))).collect();
+        poll_fn(|cx| {
+            for op in &mut all {
+                assert!(op.as_mut().poll(cx).is_pending());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(nop(&ops).await.unwrap_err(), Error::Kind(ErrorKind::Busy));
+        for op in all {
+            op.await.unwrap();
+        }
+        nop(&ops).await.unwrap();
+    });
+    assert_eq!(in_use(&home), 0);
+}
+
+#[test]
+fn f23_polled_again_by_another_task_it_wakes_that_one() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 3, 8);
+    let ops = scheduler.ops().unwrap().clone();
+    type Handed = Rc<RefCell<Option<Pin<Box<Op<Prepare>>>>>>;
+    let handed = Handed::default();
+    let first = handed.clone();
+    scheduler.block_on(async move {
+        spawn_local(async move {
+            let mut op = Box::pin(nop(&ops));
+            assert!(poll_fn(|cx| Poll::Ready(op.as_mut().poll(cx).is_pending())).await);
+            *first.borrow_mut() = Some(op);
+        })
+        .await
+        .unwrap();
+        let op = handed.take().unwrap();
+        let outcome = spawn_local(op).await.unwrap();
+        assert_eq!(outcome.unwrap().result, 0);
+    });
+    assert_eq!(in_use(&home), 0);
+}
+
+#[test]
+fn f23_a_foreign_waker_is_woken_once_it_was_stored() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 4, 6);
+    let ops = scheduler.ops().unwrap().clone();
+    let (wakes, waker) = ledger::CountingWaker::new();
+    scheduler.block_on(async move {
+        let mut op = pin!(nop(&ops));
+        let mut cx = Context::from_waker(&waker);
+        assert!(op.as_mut().poll(&mut cx).is_pending());
+        while wakes.wakes() == 0 {
+            yield_now().await;
+        }
+        assert!(op.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(wakes.wakes(), 1);
+    });
+    assert_eq!(in_use(&home), 0);
+}
+
+#[test]
+fn an_op_that_is_dropped_gives_its_slot_back_when_the_loop_lets_go() {
+    for seed in 0..50 {
+        let (scheduler, home) = with_loop(LocalOptions::new(), seed, 5);
+        let ops = scheduler.ops().unwrap().clone();
+        let dropping = ops.clone();
+        scheduler.block_on(async move {
+            for round in 0..20 {
+                let mut op = Box::pin(nop(&dropping));
+                let _ = poll_fn(|cx| Poll::Ready(op.as_mut().poll(cx).is_ready())).await;
+                for _ in 0..round % 4 {
+                    yield_now().await;
+                }
+                drop(op);
+            }
+            while dropping.in_flight() > 0 {
+                yield_now().await;
+            }
+        });
+        assert_eq!((in_use(&home), ops.in_flight()), (0, 0));
+    }
+}
+
+#[test]
+fn a_prepare_that_fails_starts_nothing() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 5, 1);
+    let ops = scheduler.ops().unwrap().clone();
+    let refused = scheduler.block_on(ops.start(|_, _| Err(ErrorKind::BadPath.into())));
+    assert_eq!(refused.unwrap_err(), Error::Kind(ErrorKind::BadPath));
+    assert_eq!(in_use(&home), 0);
+}
+
+#[test]
+fn the_schedulers_end_drops_its_ops_on_their_own_loop() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 6, 1_000);
+    let ops = scheduler.ops().unwrap().clone();
+    for _ in 0..8 {
+        let ops = ops.clone();
+        scheduler.spawn(async move { nop(&ops).await }).detach();
+    }
+    scheduler.block_on(yield_now());
+    assert_eq!(in_use(&home), 8);
+    drop(scheduler);
+    assert_eq!(in_use(&home), 0);
+}
+
+thread_local! {
+    static TRACE: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+}
+
+fn record(step: Step) {
+    TRACE.with_borrow_mut(|trace| trace.push(step));
+}
+
+/// F7: scheduler, task, future; then scheduler, loop, wake, scheduler.
+#[test]
+fn f7_the_trace_of_one_op_is_the_two_paths_of_the_design() {
+    let (scheduler, _home) = with_loop(LocalOptions::new().hook(record), 7, 0);
+    let ops = scheduler.ops().unwrap().clone();
+    let join = scheduler.spawn(async move { nop(&ops).await });
+    let task = join.id().unwrap();
+    join.detach();
+    scheduler.run().unwrap();
+    let trace = TRACE.take();
+    let [Step::Spawned(_), Step::Poll(_), Step::Enqueued(token), rest @ ..] = &trace[..] else {
+        panic!("{trace:?}")
+    };
+    let expected = [
+        Step::Pending(task),
+        Step::Turn,
+        Step::Ready(*token),
+        Step::Woken(task),
+        Step::Poll(task),
+        Step::Completed(task),
+    ];
+    assert_eq!(trace[..2], [Step::Spawned(task), Step::Poll(task)]);
+    assert_eq!(rest, expected);
+}
