@@ -330,3 +330,7 @@ impl<T, K: Sharing> fmt::Debug for Receiver<T, K> {
 #[cfg(all(test, not(loom)))]
 #[path = "broadcast/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "broadcast/loom_tests.rs"]
+mod loom_tests;
