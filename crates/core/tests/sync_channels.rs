@@ -18,12 +18,10 @@ async fn filter<K: Sharing>(prime: u32, from: Receiver<u32, K>, to: Sender<u32, 
     }
 }
 
+type Ends<K> = (Sender<u32, K>, Receiver<u32, K>);
+
 /// The primes up to `last`: each prime that comes out of the chain becomes a filter in it.
-fn sieve<K: Sharing>(
-    capacity: usize,
-    last: u32,
-    ends: fn(usize) -> (Sender<u32, K>, Receiver<u32, K>),
-) -> Vec<u32> {
+fn sieve<K: Sharing>(capacity: usize, last: u32, ends: fn(usize) -> Ends<K>) -> Vec<u32> {
     let found = Rc::new(RefCell::new(Vec::new()));
     let tasks = Rc::new(Loop::default());
     let (numbers, mut chain) = ends(capacity);

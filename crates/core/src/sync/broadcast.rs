@@ -5,12 +5,13 @@
 //! receiver:         ▲ next = 2   ─►    Lagged(1), then 3, 4, 5, 6
 //! ```
 //!
-//! A sender never waits: it writes over the oldest value, and a receiver that had not read it is told
-//! how many it lost.
+//! A sender never waits for room: it writes over the oldest value, and a receiver that had not read it
+//! is told how many it lost. (A receiver on another thread that is just copying that very value out is
+//! waited for: a value's `clone` should be short.)
 
 #![forbid(unsafe_code)]
 
-use crate::loom::{Ordering, spin_loop};
+use crate::loom::Ordering;
 use crate::sync::kind::{Kind, Local, Lock, Parts, Shared, Sharing, Value, Word};
 use crate::sync::wait::{Enter, Entry, Gone, Place, Rule, Wait, serve};
 use crate::sync::wait_list::WaitList;
@@ -141,8 +142,7 @@ impl<T, K: Sharing> Ring<T, K> {
                 *next += 1;
                 return Some(Ok(value));
             }
-            // Written over since the word was read, which has moved then, or is about to.
-            spin_loop();
+            // Written over since the word was read, which has moved since: this receiver lags.
         }
     }
 }
@@ -153,7 +153,7 @@ impl<T, K: Sharing> Sender<T, K> {
         K::KIND
     }
 
-    /// Sends to every receiver. How many there are: what nobody receives is lost. Never waits.
+    /// Sends to every receiver. How many there are: what nobody receives is lost.
     pub fn send(&self, value: T) -> usize {
         let ring = &*self.0;
         // What is written over is dropped at the end, when nothing is held.
@@ -161,11 +161,12 @@ impl<T, K: Sharing> Sender<T, K> {
             let number = *sent;
             *sent += 1;
             let place = &ring.places[number % ring.places.len()];
-            let old = place
-                .write(|stored| std::mem::replace(stored, Stored { number, value: Some(value) }));
-            // Release: with the Acquire of `word`.
-            ring.word.fetch_add(SENT, Ordering::Release);
-            old.value
+            place.write(|stored| {
+                // Inside, so that who finds the place written over finds the word moved too.
+                // Release: with the Acquire of `word`.
+                ring.word.fetch_add(SENT, Ordering::Release);
+                std::mem::replace(stored, Stored { number, value: Some(value) }).value
+            })
         });
         ring.announce();
         // Relaxed: a hint.
@@ -329,3 +330,7 @@ impl<T, K: Sharing> fmt::Debug for Receiver<T, K> {
 #[cfg(all(test, not(loom)))]
 #[path = "broadcast/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "broadcast/loom_tests.rs"]
+mod loom_tests;

@@ -1,9 +1,49 @@
 //! Synchronisation for tasks, by who shares it.
+//!
+//! | | waits for | served |
+//! |---|---|---|
+//! | [`Mutex`], [`OwnerLock`] | the lock | handed over, first come first served |
+//! | [`RwLock`] | to read beside others, or to write alone | in order; a waiting writer blocks new readers |
+//! | [`Semaphore`] | so many permits at once | in order, nobody barges past |
+//! | [`BufferPool`] | a buffer; a watermark | in order |
+//! | [`Barrier`] | everybody else | all at once, round after round |
+//! | [`Rendez`], [`WaitQueue`] | a wakeup, not remembered | the oldest, or all |
+//! | [`Notify`] | a ring, one is remembered | the oldest, or all |
+//! | [`oneshot`] | one value | |
+//! | [`Channel`], [`channel()`] | room, or an item | in order on both sides |
+//! | [`watch`] | a change of the one value | all |
+//! | [`broadcast`] | the next of all values | all |
+//! | [`select()`] | any of several of these | any that is ready, each equally often |
+//!
+//! **Who shares it** is a parameter: [`Local`] for the tasks of one loop (no atomic operation is made,
+//! and the compiler keeps the primitive on its thread), [`Shared`], the default, for any thread. Each
+//! primitive's `kind()` says which. [`local`] has short names for the first.
+//!
+//! **Waiting** allocates nothing: a waiter's place in line lies in its own future, so a line cannot
+//! overflow either. What is bounded by memory of its own (channels, broadcasts, pools) allocates when
+//! it is made, and is full when it is full.
+//!
+//! **Cancelling** is dropping: every future here may be dropped at any time. It leaves the line, and
+//! what was granted to it and not taken goes to the next. Each operation's text says what that means
+//! for it.
+//!
+//! **Waking** happens after the lock of a line was let go, never inside. On a thread that runs a loop
+//! it may go by way of that loop's [`wake_post`].
+//!
+//! These primitives know wakers and nothing else of a runtime: they work under any.
+//!
+//! ```compile_fail
+//! # use wakering_core::sync::{Local, Mutex};
+//! fn share<T: Sync>(_: T) {}
+//! share(Mutex::<u32, Local>::new(0)); // one loop's, and the compiler knows
+//! ```
+
 mod barrier;
 pub mod broadcast;
 mod buffer_pool;
 pub mod channel;
 mod kind;
+pub mod local;
 mod mutex;
 mod notify;
 pub mod oneshot;
@@ -24,7 +64,9 @@ pub mod watch;
 
 pub use barrier::{Arriving, Barrier, Passed};
 pub use buffer_pool::{BufferPool, Getting, Pooled, Pressure, Reaching, Watermarks};
-pub use channel::{Channel, RecvError, SendError, TryRecvError, TrySendError, channel};
+pub use channel::{
+    Channel, Receiving, RecvError, SendError, Sending, TryRecvError, TrySendError, channel,
+};
 pub use kind::{Kind, Local, Shared, Sharing};
 pub use mutex::{Locking, Mutex, MutexGuard};
 pub use notify::{Notified, Notify};

@@ -288,3 +288,7 @@ impl<T, K: Sharing> fmt::Debug for Receiver<T, K> {
 #[cfg(all(test, not(loom)))]
 #[path = "watch/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "watch/loom_tests.rs"]
+mod loom_tests;

@@ -50,20 +50,23 @@ impl<'a, T: 'a, K: Sharing> Rule<'a> for Receives<T, K> {
         &mut self,
         _: &'a Channel<T, K>,
         state: &mut State<T, K>,
-        entry: Entry<()>,
+        _: Entry<()>,
         wakes: &mut WakeBatch<K>,
     ) -> Enter<Self::Output, ()> {
-        // The promise is redeemed now (S1), or came to nothing (S5).
-        state.promised_items -= usize::from(matches!(entry, Entry::Called(())));
         match Self::take(state, wakes) {
             Some(result) => Enter::Done(result),
             None => Enter::Wait(()),
         }
     }
 
+    /// The promise is redeemed now (S1). Where it came to nothing (S5), back into the line.
     #[inline]
-    fn granted(&mut self, _: &'a Channel<T, K>, (): ()) -> Result<Self::Output, ()> {
-        Err(())
+    fn granted(&mut self, channel: &'a Channel<T, K>, (): ()) -> Result<Self::Output, ()> {
+        serve(channel, |state, wakes| {
+            state.promised_items -= 1;
+            Self::take(state, wakes)
+        })
+        .ok_or(())
     }
 
     fn left(

@@ -112,8 +112,16 @@ impl<T, K: Sharing> State<T, K> {
     }
 
     /// Serves the lines (S3), as far as the batch has room.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(&mut self, wakes: &mut WakeBatch<K>) {
+        if self.receivers.is_empty() && self.senders.is_empty() {
+            self.asked = false;
+        } else {
+            self.serve_lines(wakes);
+        }
+    }
+
+    fn serve_lines(&mut self, wakes: &mut WakeBatch<K>) {
         if self.closed {
             self.dismiss(wakes);
         }

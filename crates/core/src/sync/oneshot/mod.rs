@@ -1,9 +1,9 @@
 //! One value, once, from one task to another.
 //!
 //! The cell is used by the two ends alone, and the last of them to go gives it back: whichever that
-//! is follows from the states of [`wait_cell`](super::wait_cell), so there is no count of references.
+//! is follows from the states of `wait_cell`, so there is no count of references.
 //!
-//! - **O1** The value is written by the sender before it finishes with [`SENT`], and read by whoever
+//! - **O1** The value is written by the sender before it finishes with `SENT`, and read by whoever
 //!   is told that: the receiver by the outcome, or the sender by `Abandoned`.
 //! - **O2** An end does not touch the cell after it was told that the other is still to come, or
 //!   after it has given the cell back.

@@ -95,35 +95,46 @@ mod lists {
 
     /// Free cells of one size, of which nobody else knows.
     struct Chain {
-        head: Option<NonNull<Free>>,
-        len: usize,
+        head: Cell<Option<NonNull<Free>>>,
+        len: Cell<usize>,
     }
 
     // SAFETY: a chain owns its cells, which are plain memory.
     unsafe impl Send for Chain {}
 
     impl Chain {
-        const EMPTY: Self = Self { head: None, len: 0 };
-
-        #[inline(always)]
-        fn push(&mut self, room: NonNull<u8>) {
-            let free = room.cast::<Free>();
-            // SAFETY: it is large enough, aligned, and the chain's own from now on.
-            unsafe { free.write(Free { next: self.head }) };
-            self.head = Some(free);
-            self.len += 1;
+        const fn new() -> Self {
+            Self { head: Cell::new(None), len: Cell::new(0) }
         }
 
         #[inline(always)]
-        fn pop(&mut self) -> Option<NonNull<u8>> {
-            let free = self.head?;
+        fn push(&self, room: NonNull<u8>) {
+            let free = room.cast::<Free>();
+            // SAFETY: it is large enough, aligned, and the chain's own from now on.
+            unsafe { free.write(Free { next: self.head.get() }) };
+            self.head.set(Some(free));
+            self.len.set(self.len.get() + 1);
+        }
+
+        #[inline(always)]
+        fn pop(&self) -> Option<NonNull<u8>> {
+            let free = self.head.get()?;
             // SAFETY: `push` wrote it, and nobody else has it.
-            self.head = unsafe { free.as_ref() }.next;
-            self.len -= 1;
+            self.head.set(unsafe { free.as_ref() }.next);
+            self.len.set(self.len.get() - 1);
             Some(free.cast())
         }
 
-        fn free(mut self, size: usize) {
+        fn take(&self) -> Self {
+            Self { head: Cell::new(self.head.take()), len: Cell::new(self.len.take()) }
+        }
+
+        fn fill(&self, chain: Self) {
+            self.head.set(chain.head.get());
+            self.len.set(chain.len.get());
+        }
+
+        fn free(&self, size: usize) {
             while let Some(room) = self.pop() {
                 // SAFETY: cells of this size come from `allocate` with this layout.
                 unsafe { deallocate(room, layout_of(size)) };
@@ -139,21 +150,22 @@ mod lists {
     }
 
     struct Thread {
-        sizes: [Cell<Kept>; SIZES.len()],
+        sizes: [Kept; SIZES.len()],
     }
 
     impl Kept {
-        const EMPTY: Self = Self { loaded: Chain::EMPTY, spare: Chain::EMPTY };
+        const fn new() -> Self {
+            Self { loaded: Chain::new(), spare: Chain::new() }
+        }
     }
 
     thread_local! {
-        static THREAD: Thread = const { Thread { sizes: [const { Cell::new(Kept::EMPTY) }; 2] } };
+        static THREAD: Thread = const { Thread { sizes: [const { Kept::new() }; SIZES.len()] } };
     }
 
     impl Drop for Thread {
         fn drop(&mut self) {
             for (size, kept) in self.sizes.iter().enumerate() {
-                let kept = kept.replace(Kept::EMPTY);
                 kept.loaded.free(size);
                 kept.spare.free(size);
             }
@@ -166,15 +178,15 @@ mod lists {
         len: usize,
     }
 
-    static DEPOT: [Mutex<Depot>; SIZES.len()] =
-        [const { Mutex::new(Depot { chains: [const { Chain::EMPTY }; CHAINS_MAX], len: 0 }) }; 2];
-
     impl Depot {
+        const fn new() -> Self {
+            Self { chains: [const { Chain::new() }; CHAINS_MAX], len: 0 }
+        }
+
         fn take(size: usize) -> Option<Chain> {
             let mut depot = DEPOT[size].lock().unwrap_or_else(PoisonError::into_inner);
             depot.len = depot.len.checked_sub(1)?;
-            let len = depot.len;
-            Some(std::mem::replace(&mut depot.chains[len], Chain::EMPTY))
+            Some(depot.chains[depot.len].take())
         }
 
         /// Gives the chain back where there is no room.
@@ -183,33 +195,33 @@ mod lists {
             if depot.len == CHAINS_MAX {
                 return Err(chain);
             }
-            let len = depot.len;
-            depot.chains[len] = chain;
+            depot.chains[depot.len].fill(chain);
             depot.len += 1;
             Ok(())
         }
     }
 
+    static DEPOT: [Mutex<Depot>; SIZES.len()] = [const { Mutex::new(Depot::new()) }; SIZES.len()];
+
     impl Kept {
         #[cold]
-        fn refill(&mut self, size: usize) -> Option<NonNull<u8>> {
-            if self.spare.len != 0 {
-                std::mem::swap(&mut self.loaded, &mut self.spare);
+        fn refill(&self, size: usize) -> Option<NonNull<u8>> {
+            if self.spare.len.get() == 0 {
+                self.loaded.fill(Depot::take(size)?);
             } else {
-                self.loaded = Depot::take(size)?;
+                self.loaded.fill(self.spare.take());
             }
             self.loaded.pop()
         }
 
         #[cold]
-        fn make_room(&mut self, size: usize) {
-            std::mem::swap(&mut self.loaded, &mut self.spare);
-            if self.loaded.len != 0 {
-                let full = std::mem::replace(&mut self.loaded, Chain::EMPTY);
-                if let Err(full) = Depot::put(size, full) {
-                    full.free(size);
-                }
+        fn make_room(&self, size: usize) {
+            if self.spare.len.get() != 0
+                && let Err(full) = Depot::put(size, self.spare.take())
+            {
+                full.free(size);
             }
+            self.spare.fill(self.loaded.take());
         }
     }
 
@@ -231,10 +243,8 @@ mod lists {
         // Past the thread's end there is no list.
         THREAD
             .try_with(|thread| {
-                let mut kept = thread.sizes[size].replace(Kept::EMPTY);
-                let room = kept.loaded.pop().or_else(|| kept.refill(size));
-                thread.sizes[size].set(kept);
-                room
+                let kept = &thread.sizes[size];
+                kept.loaded.pop().or_else(|| kept.refill(size))
             })
             .ok()
             .flatten()
@@ -263,12 +273,11 @@ mod lists {
     fn keep(size: usize, room: NonNull<u8>) -> bool {
         THREAD
             .try_with(|thread| {
-                let mut kept = thread.sizes[size].replace(Kept::EMPTY);
-                if kept.loaded.len == CHAIN {
+                let kept = &thread.sizes[size];
+                if kept.loaded.len.get() == CHAIN {
                     kept.make_room(size);
                 }
                 kept.loaded.push(room);
-                thread.sizes[size].set(kept);
             })
             .is_ok()
     }
