@@ -311,6 +311,22 @@ pub(crate) fn abort_at_home(task: TaskRef, here: &Here) {
     }
 }
 
+/// Asks every task of a scheduler of several threads to be dropped; `enqueue` gets those that hold
+/// SCHEDULED now. How many are not over.
+pub(crate) fn abort_all(depot: &super::pool::Depot, mut enqueue: impl FnMut(TaskRef)) -> usize {
+    let mut live = 0;
+    depot.each(|task| {
+        if task.state().look_acquire().is_complete() {
+            return;
+        }
+        live += 1;
+        if task.state().abort() == Wake::Enqueue {
+            enqueue(task);
+        }
+    });
+    live
+}
+
 /// Wakes a task of the scheduler of `here` by number. Whether it is there.
 pub(crate) fn wake_by_number(here: &Here, number: u32, generation: u32) -> bool {
     let many = !here.is_home();
