@@ -8,9 +8,9 @@
 //!  spawn, wake from elsewhere ─► inject queue ◄┘ ─► whoever has nothing, and everybody now and then
 //! ```
 //!
-//! A worker runs, in this order: the task in its slot, at most three times in a row; its queue; what
-//! came from elsewhere; what it steals. Every eighth time it looks at the inject queue first, so that
-//! nobody waits there behind a queue that never empties. A worker that finds nothing searches a little
+//! A worker runs, in this order: what came from elsewhere, if its own queue is short, and every 61st
+//! time in any case, so that nobody waits there behind a queue that never empties; the task in its
+//! slot, at most three times in a row; its queue; what it steals. A worker that finds nothing searches a little
 //! while (at most half of them do), then sleeps; who adds work wakes one if none is searching.
 //!
 //! Shutdown, in this order:

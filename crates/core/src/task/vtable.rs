@@ -101,11 +101,13 @@ const _: () = {
     assert!(size_of::<Place<std::future::Pending<()>>>() == 72);
 };
 
-/// Runs what must not unwind into a scheduler or a waker: a second panic has nobody to go to, and its
-/// payload is leaked, because dropping it might panic again.
+/// Runs what must not unwind into a scheduler or a waker: a panic of a destructor or of a foreign waker
+/// has nobody to go to.
 pub(super) fn contain(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        std::mem::forget(payload);
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { return };
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It might go on like this: the second one is leaked.
+        std::mem::forget(another);
     }
 }
 

@@ -27,8 +27,10 @@ use std::time::Instant;
 
 /// Times in a row that the slot goes before the queue.
 const SLOT_MAX: u32 = 3;
-/// Runs after which the inject queue goes first.
-const INJECT_RUNS: u32 = 8;
+/// Runs after which the inject queue goes first, however much lies in the worker's own.
+const INJECT_RUNS: u32 = 61;
+/// A worker whose queue is shorter looks at the inject queue before each run.
+const SHORT: usize = 16;
 /// Tasks that a worker takes from the inject queue at a time, beside the one that it runs.
 const INJECT_MAX: usize = 64;
 /// Runs after which a worker looks whether it is to end, and brings its numbers up to date.
@@ -153,17 +155,22 @@ impl Worker {
     /// What is ready here, or came from elsewhere.
     #[inline]
     fn next(&self) -> Option<TaskRef> {
-        if self.runs.get().is_multiple_of(INJECT_RUNS)
-            && !self.shared.inject.is_empty()
-            && let Some(task) = self.shared.inject.pop()
-        {
-            return Some(task);
-        }
-        if self.slot_runs.get() < SLOT_MAX {
-            if let Some(task) = self.slot.take() {
-                self.slot_runs.set(self.slot_runs.get() + 1);
+        if !self.shared.inject.is_empty() {
+            let due = self.runs.get().is_multiple_of(INJECT_RUNS);
+            if due && let Some(task) = self.shared.inject.pop() {
                 return Some(task);
             }
+            if self.local.len() < SHORT
+                && let Some(task) = self.take_injected()
+            {
+                return Some(task);
+            }
+        }
+        if self.slot_runs.get() < SLOT_MAX
+            && let Some(task) = self.slot.take()
+        {
+            self.slot_runs.set(self.slot_runs.get() + 1);
+            return Some(task);
         }
         self.slot_runs.set(0);
         if let Some(task) = self.local.pop() {
