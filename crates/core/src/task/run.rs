@@ -197,10 +197,15 @@ pub(super) unsafe fn take_joiner(task: TaskRef) -> Waker {
 /// # Safety
 ///
 /// The stage holds what `end` says, and it is the caller's (I6).
+#[inline]
 pub(super) unsafe fn drop_output(task: TaskRef, end: End) {
     match end {
-        // SAFETY: the caller's promise.
-        End::Ready => unsafe { (task.vtable().drop_output)(task) },
+        End::Ready => {
+            if let Some(drop_output) = task.vtable().drop_output {
+                // SAFETY: the caller's promise.
+                unsafe { drop_output(task) };
+            }
+        }
         // SAFETY: the caller's promise.
         End::Panicked => contain(|| unsafe { task.stage().cast::<Payload>().drop_in_place() }),
         End::Cancelled => {}
