@@ -211,7 +211,7 @@ fn l7_the_list_of_tasks_says_who_waits_for_what() {
     let server = scheduler.try_spawn_as(named, pending::<u8>()).unwrap();
     let id = server.id().unwrap();
     let waits = scheduler.spawn(async move {
-        assert_eq!(set_name("not named"), false);
+        assert!(!set_name("not named"));
         let _ = server.await;
     });
     let renamed = scheduler
@@ -292,7 +292,7 @@ fn l9_two_tasks_that_await_each_other_are_stalled() {
 fn l9_block_on_says_stalled_where_nothing_can_wake_it() {
     let scheduler = LocalScheduler::new().unwrap();
     assert!(matches!(scheduler.run_until(pending::<()>()), Err(RunError::Stalled(_))));
-    let join = scheduler.block_on(async { spawn_local(pending::<()>()) });
+    let [join] = scheduler.block_on(async { [spawn_local(pending::<()>())] });
     assert!(matches!(scheduler.run_until(join), Err(RunError::Stalled(_))));
 }
 

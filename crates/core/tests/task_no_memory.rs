@@ -53,6 +53,7 @@ fn l2_a_pooled_spawn_without_memory_is_refused_and_can_be_tried_again() {
 }
 
 #[test]
+#[expect(clippy::result_large_err, reason = "the future comes back whole, as it has to")]
 fn l2_a_large_spawn_fails_at_each_of_its_allocations_and_leaks_nothing() {
     let scheduler = LocalScheduler::new().unwrap();
     let large = || {

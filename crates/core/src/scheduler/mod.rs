@@ -8,9 +8,11 @@ pub mod idle;
 pub mod inject;
 pub mod link;
 mod local;
+mod multi;
 mod op;
 pub mod parker;
 pub mod rng;
 
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
+pub use multi::{Metrics, Options, Scheduler, Shutdown};
 pub use op::{Op, Ops};

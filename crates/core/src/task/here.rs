@@ -19,17 +19,20 @@ pub(crate) enum Workers {
     /// This one only: it polls each task itself, and its wakes need no exchange where a task is in
     /// its queue already.
     One,
-    #[expect(dead_code, reason = "made by the worker of several threads")]
     /// Several: a queue that others may steal from takes the task.
     Many {
-        /// Safety: `Here` is that of the thread that calls, and the task holds SCHEDULED.
-        push: unsafe fn(&Here, TaskRef, Place),
+        /// Safety: `worker` is that beside it, on its own thread, and the task holds SCHEDULED.
+        push: unsafe fn(worker: NonNull<()>, TaskRef, Place),
+        /// What `push` knows.
+        worker: NonNull<()>,
     },
 }
 
 /// Where in a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
+    /// New: behind the others, or where the scheduler has it for tasks that were woken.
+    New,
     /// As the scheduler has it for tasks that were woken.
     Woken,
     /// Behind all others: it let them go first.
@@ -103,13 +106,18 @@ impl Here {
         match self.workers {
             Workers::One => self.queue.push(task, place),
             // SAFETY: this thread's, and the caller gives up SCHEDULED.
-            Workers::Many { push } => unsafe { push(self, task, place) },
+            Workers::Many { push, worker } => unsafe { push(worker, task, place) },
         }
     }
 
     /// Gives the free places to the depot.
     pub(crate) fn leave(&self) {
         self.with_cache(|cache| self.dispatch().depot.absorb(cache));
+    }
+
+    /// Polls so far.
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.get()
     }
 
     #[inline]

@@ -47,7 +47,7 @@ pub use exit::{Exit, exit, exit_all};
 pub use info::{Doing, TaskInfo, current, set_name};
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use local::{Scope, TaskLocal};
-pub use spawn::{Spawn, SpawnError, spawn_local, try_spawn_local};
+pub use spawn::{Spawn, SpawnError, spawn, spawn_local, try_spawn, try_spawn_local};
 pub use storage::{Claim, TaskPool, TaskStorage};
 pub use trace::{Hook, Step};
 pub use waits::{WaitsFor, WokenFrom, note_waiting};

@@ -197,10 +197,15 @@ pub(super) unsafe fn take_joiner(task: TaskRef) -> Waker {
 /// # Safety
 ///
 /// The stage holds what `end` says, and it is the caller's (I6).
+#[inline]
 pub(super) unsafe fn drop_output(task: TaskRef, end: End) {
     match end {
-        // SAFETY: the caller's promise.
-        End::Ready => unsafe { (task.vtable().drop_output)(task) },
+        End::Ready => {
+            if let Some(drop_output) = task.vtable().drop_output {
+                // SAFETY: the caller's promise.
+                unsafe { drop_output(task) };
+            }
+        }
         // SAFETY: the caller's promise.
         End::Panicked => contain(|| unsafe { task.stage().cast::<Payload>().drop_in_place() }),
         End::Cancelled => {}
@@ -309,6 +314,22 @@ pub(crate) fn abort_at_home(task: TaskRef, here: &Here) {
     if task.state().abort_at_home() && waits::is_idle(task) {
         here.push(task, Place::Back);
     }
+}
+
+/// Asks every task of a scheduler of several threads to be dropped; `enqueue` gets those that hold
+/// SCHEDULED now. How many are not over.
+pub(crate) fn abort_all(depot: &super::pool::Depot, mut enqueue: impl FnMut(TaskRef)) -> usize {
+    let mut live = 0;
+    depot.each(|task| {
+        if task.state().look_acquire().is_complete() {
+            return;
+        }
+        live += 1;
+        if task.state().abort() == Wake::Enqueue {
+            enqueue(task);
+        }
+    });
+    live
 }
 
 /// Wakes a task of the scheduler of `here` by number. Whether it is there.

@@ -265,7 +265,7 @@ pub(crate) fn start(here: &Here, task: TaskRef, spawn: Spawn) {
         here.live.set(here.live.get() + 1);
     }
     here.trace(|| Step::Spawned(TaskId::of(task)));
-    here.push(task, here::Place::Back);
+    here.push(task, here::Place::New);
 }
 
 /// Spawns on the scheduler whose task this is called from. The future never leaves this thread.
@@ -289,6 +289,59 @@ where
         }
         _ => Err(SpawnError::new(ErrorKind::Unsupported.into(), future)),
     })
+}
+
+/// Spawns on the scheduler whose task this is called from.
+///
+/// # Errors
+///
+/// See [`SpawnError::error`]; Unsupported outside of a scheduler's thread.
+pub fn try_spawn<F>(spawn: Spawn, future: F) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    here::with(|here| match here {
+        Some(here) if here.is_closing() => Err(SpawnError::new(ErrorKind::Closed.into(), future)),
+        Some(here) => {
+            let spawn = if here.is_home() { spawn.at_home(false) } else { spawn };
+            // SAFETY: it may be polled and dropped on every thread; nothing is borrowed.
+            let (task, join) = unsafe { create(Some(here), here.dispatch, spawn, future) }?;
+            start(here, task, spawn);
+            Ok(join)
+        }
+        None => Err(SpawnError::new(ErrorKind::Unsupported.into(), future)),
+    })
+}
+
+/// [`try_spawn`] with nothing special, for those who do not expect it to fail.
+///
+/// ```
+/// use wakering_core::scheduler::{Options, Scheduler};
+/// use wakering_core::task;
+///
+/// let scheduler = Scheduler::start(Options::new().workers(2)).unwrap();
+/// let sum = scheduler.block_on(scheduler.spawn(async {
+///     let one = task::spawn(async { 1 });
+///     let two = task::spawn(async { 2 });
+///     one.await.unwrap() + two.await.unwrap()
+/// }));
+/// assert_eq!(sum.unwrap(), 3);
+/// ```
+///
+/// # Panics
+///
+/// Where [`try_spawn`] fails.
+#[inline]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match try_spawn(Spawn::new(), future) {
+        Ok(join) => join,
+        Err(refused) => refused_to_panic(refused.error()),
+    }
 }
 
 /// [`try_spawn_local`] with nothing special, for those who do not expect it to fail.

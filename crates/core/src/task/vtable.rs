@@ -49,9 +49,9 @@ pub(super) struct VTable {
     pub(super) poll: unsafe fn(TaskRef, &mut Context<'_>) -> Polled,
     /// Drops the future; a panic of its destructor ends here. Safety: as for `poll`.
     pub(super) drop_future: unsafe fn(TaskRef),
-    /// Drops the output; a panic of its destructor ends here. Safety: the output is there, and is
-    /// the caller's (I6 of the state).
-    pub(super) drop_output: unsafe fn(TaskRef),
+    /// Drops the output; a panic of its destructor ends here. `None` where there is nothing to drop.
+    /// Safety: the output is there, and is the caller's (I6 of the state).
+    pub(super) drop_output: Option<unsafe fn(TaskRef)>,
     /// Transition 8 for a place that is in no pool. Safety: the caller has the last reference and the
     /// stage is empty.
     pub(super) free: unsafe fn(TaskRef),
@@ -79,7 +79,11 @@ impl<F: Future, S: Storage> Of<F, S> {
     const TABLE: VTable = VTable {
         poll: poll::<F>,
         drop_future: drop_stage::<F>,
-        drop_output: drop_stage::<F::Output>,
+        drop_output: if std::mem::needs_drop::<F::Output>() {
+            Some(drop_stage::<F::Output>)
+        } else {
+            None
+        },
         free: S::free,
         stage_offset: offset_of!(Place<F>, stage),
         prefix_offset: offset_of!(Outside<F>, place),
@@ -101,11 +105,13 @@ const _: () = {
     assert!(size_of::<Place<std::future::Pending<()>>>() == 72);
 };
 
-/// Runs what must not unwind into a scheduler or a waker: a second panic has nobody to go to, and its
-/// payload is leaked, because dropping it might panic again.
+/// Runs what must not unwind into a scheduler or a waker: a panic of a destructor or of a foreign waker
+/// has nobody to go to.
 pub(super) fn contain(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        std::mem::forget(payload);
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { return };
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It might go on like this: the second one is leaked.
+        std::mem::forget(another);
     }
 }
 

@@ -23,6 +23,18 @@ pub(crate) const PLACE_BITS: u32 = 9;
 /// Chunks that numbers of 29 bits can name.
 pub(crate) const CHUNKS_MAX: usize = 1 << (29 - PLACE_BITS);
 
+/// 2^32 by each size, rounded up: a place's offset times this is its number, without a division. The
+/// offsets are multiples of the size and below 2^15, so the rounding is too small to be seen.
+const RECIPROCALS: [u64; SIZES.len()] = {
+    let mut reciprocals = [0; SIZES.len()];
+    let mut class = 0;
+    while class < SIZES.len() {
+        reciprocals[class] = (1_u64 << 32).div_ceil(SIZES[class] as u64);
+        class += 1;
+    }
+    reciprocals
+};
+
 const FIRST: usize = size_of::<Chunk>();
 const _: () = assert!(FIRST.is_multiple_of(PLACE_ALIGN));
 const _: () = assert!((CHUNK_BYTES - FIRST) / SIZES[0] <= 1 << PLACE_BITS);
@@ -78,7 +90,8 @@ impl Chunk {
 
     pub(crate) fn number_of(&self, task: TaskRef) -> u32 {
         let from = std::ptr::from_ref(self).addr() + FIRST;
-        let place = (task.as_ptr().addr().get() - from) / SIZES[self.class as usize];
+        let offset = (task.as_ptr().addr().get() - from) as u64;
+        let place = (offset * RECIPROCALS[self.class as usize]) >> 32;
         (self.index << PLACE_BITS) | place as u32
     }
 
@@ -125,6 +138,15 @@ impl Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_place_has_its_number() {
+        for (class, &size) in SIZES.iter().enumerate() {
+            for place in 0..u64::from(Chunk::places(class)) {
+                assert_eq!((place * size as u64 * RECIPROCALS[class]) >> 32, place);
+            }
+        }
+    }
 
     #[test]
     fn a_layout_gets_the_smallest_size_that_fits() {

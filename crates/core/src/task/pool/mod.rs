@@ -12,6 +12,7 @@
 //! 128 tasks. Chunks are given back to the system with the scheduler, or with the last waker that
 //! outlives it. There is a bound for them; beyond it a spawn is refused with Busy.
 
+mod blocks;
 pub(crate) mod chunk;
 mod shelf;
 
@@ -20,6 +21,7 @@ use super::header::{Header, TaskRef};
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::loom::{AtomicPtr, Mutex, Ordering};
+use blocks::Blocks;
 use chunk::{CHUNK_BYTES, CHUNKS_MAX, Chunk, PLACE_BITS, SIZES};
 use shelf::{Pile, Shelf};
 use std::collections::HashMap;
@@ -88,6 +90,7 @@ pub(crate) struct Depot {
 #[derive(Debug)]
 struct Inner {
     chunks_len: usize,
+    blocks: Blocks,
     piles: [Pile; SIZES.len()],
     /// For threads that have no cache.
     guests: [Shelf; SIZES.len()],
@@ -105,6 +108,7 @@ impl Depot {
         Self {
             inner: Mutex::new(Inner {
                 chunks_len: 0,
+                blocks: Blocks::new(),
                 piles: [const { Pile::new() }; SIZES.len()],
                 guests: [const { Shelf::new() }; SIZES.len()],
                 outside: Vec::new(),
@@ -289,11 +293,7 @@ impl Inner {
         }
         let index = self.chunks_len;
         let Some(entry) = chunks.get(index) else { return Err(ErrorKind::Busy.into()) };
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { std::alloc::alloc(Chunk::LAYOUT) };
-        let Some(chunk) = NonNull::new(memory.cast::<Chunk>()) else {
-            return Err(Error::Os(libc::ENOMEM));
-        };
+        let chunk = self.blocks.take(index, chunks.len())?;
         let header = Chunk {
             dispatch,
             class: class as u32,
@@ -307,20 +307,5 @@ impl Inner {
         self.chunks_len += 1;
         shelf.open(chunk, Chunk::places(class));
         Ok(())
-    }
-}
-
-impl Drop for Depot {
-    fn drop(&mut self) {
-        for entry in &self.chunks {
-            // Relaxed: whoever drops the depot is alone.
-            let chunk = entry.load(Ordering::Relaxed);
-            if chunk.is_null() {
-                break;
-            }
-            // SAFETY: `fill` allocated it with this layout, and no task in it is referred to: the
-            // scheduler let go of the depot only after the last one (`close`).
-            unsafe { std::alloc::dealloc(chunk.cast(), Chunk::LAYOUT) };
-        }
     }
 }
