@@ -1,14 +1,14 @@
 use super::*;
+use crate::loom::AtomicU32;
 use crate::time::testing::Ledger;
 use crate::time::{VirtualClock, enter, sleep};
 use std::pin::pin;
-use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Wake};
 
 const MS: Duration = Duration::from_millis(1);
 
-fn counted(clock: Clock, slack: Duration) -> (Arc<Timers>, Arc<AtomicUsize>) {
-    let unparks = Arc::new(AtomicUsize::new(0));
+fn counted(clock: Clock, slack: Duration) -> (Arc<Timers>, Arc<AtomicU32>) {
+    let unparks = Arc::new(AtomicU32::new(0));
     let bell = unparks.clone();
     let timers = Timers::with_slack(clock, slack, move || {
         bell.fetch_add(1, Ordering::SeqCst);
