@@ -34,7 +34,7 @@ fn t6_a_million_wakes_from_everywhere_lose_nothing() {
                 for _ in 0..WAKES {
                     promised.fetch_add(1, Ordering::Relaxed);
                     match random.below(8) {
-                        0 => waker.clone().wake(),
+                        0 => Waker::wake(waker.clone()),
                         1 => kept.push(waker.clone()),
                         2 => kept.clear(),
                         _ => {}
