@@ -2,6 +2,10 @@
 //! rounds. `cargo bench -p wakering-core --bench queues`, with words to choose rows.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+#[path = "../tests/support/workers.rs"]
+#[allow(dead_code, reason = "only the crew of it is used here")]
+mod workers;
+
 use std::hint::black_box;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -269,6 +273,31 @@ fn parker_rows() {
     });
 }
 
+/// From a push to its item's having run and back: what is left where nobody sleeps.
+fn hand_over_rows() {
+    const COUNT: usize = 2000;
+    for workers in 1..=2 {
+        let done = Arc::new(AtomicUsize::new(0));
+        let told = done.clone();
+        let run = move |_: &workers::Worker, node: &workers::Node| {
+            told.store(node.number + 1, Ordering::Release);
+        };
+        let crew = workers::Crew::new(workers, Box::new(run));
+        let all = workers::nodes(COUNT);
+        row(&format!("hand-over to a searcher of {workers}, and the answer"), COUNT, || {
+            timed(|| {
+                for node in all {
+                    crew.shared.push(node);
+                    while done.load(Ordering::Acquire) != node.number + 1 {
+                        std::hint::spin_loop();
+                    }
+                }
+            })
+        });
+        crew.end();
+    }
+}
+
 fn pool_rows() {
     const COUNT: usize = 1000;
     let pool = CpuPool::new(CpuPoolConfig::cpu());
@@ -288,5 +317,6 @@ fn main() {
     inject_rows();
     idle_rows();
     parker_rows();
+    hand_over_rows();
     pool_rows();
 }

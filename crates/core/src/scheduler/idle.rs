@@ -15,8 +15,9 @@
 //! - **I1** `searching` counts the workers that search, and for a moment a waker that has the right
 //!   to wake one. While it is not zero, 4 wakes nobody: a searcher sees the push, or passes it on
 //!   by 2, or sees it in the look that follows 3.
-//! - **I2** A worker's bit is set in 3 before `searching` is counted down. Whoever clears it owns
-//!   the wake: 4 clears it for the worker, which then is a searcher; or 5, by the worker itself.
+//! - **I2** A worker's bit is set in 3, and a look at every queue follows always. Whoever clears the
+//!   bit owns the wake: 4 clears it for the worker, which then is a searcher; or 5, by the worker
+//!   itself.
 //! - **I3** At most half of the workers search of their own accord (1). 4 makes one search only
 //!   where none does.
 //! - **I4** The last searcher that finds work looks whether there is more, and wakes another if so
@@ -111,7 +112,8 @@ impl Idle {
     /// Transition 3. The worker looks at every queue once more, and then parks, or calls
     /// [`Self::rouse`] where it saw something.
     pub fn sleep(&self, worker: usize, searching: bool) {
-        // Release: with the Acquire of `take_bit`. Before the count, see I2.
+        // Release: with the Acquire of `take_bit`. Before the count, so that a waker who counts no
+        // searcher any more sees this sleeper instead; the look that follows sees the push as well.
         self.asleep[worker / BITS].fetch_or(bit(worker), Ordering::AcqRel);
         if searching {
             // Release: who reads it reads the bit, too.

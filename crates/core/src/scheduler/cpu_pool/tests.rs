@@ -1,7 +1,7 @@
 use super::*;
+use crate::loom::{AtomicUsize, Ordering};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;

@@ -90,8 +90,8 @@ fn t1_a_batch_from_outside_fills_the_ring_and_no_more() {
 
 #[test]
 fn dropped_items_are_dropped_once() {
+    use crate::loom::AtomicUsize;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     struct Ledger(crate::scheduler::link::Link, Arc<AtomicUsize>);
     impl Drop for Ledger {

@@ -1,7 +1,7 @@
 use super::*;
+use crate::loom::{AtomicU32, AtomicUsize};
 use crate::park::Doorbell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 use std::time::Duration;
 
@@ -70,20 +70,20 @@ fn t5_in_the_driver_by_unpark_asks_for_one_ring() {
 fn a_thousand_hand_overs() {
     let parkers = Arc::new([Parker::new(), Parker::new()]);
     let ball = Arc::new(AtomicUsize::new(0));
-    let ended = Arc::new(AtomicBool::new(false));
+    let ended = Arc::new(AtomicU32::new(0));
     let (others, other_ball, other_end) = (parkers.clone(), ball.clone(), ended.clone());
     let thread = thread::spawn(move || {
         let mut last = false;
         while !last {
             let _ = others[1].park(None);
-            last = other_end.load(Ordering::Relaxed);
+            last = other_end.load(Ordering::Relaxed) == 1;
             other_ball.fetch_add(1, Ordering::Relaxed);
             let _ = others[0].unpark();
         }
     });
     for round in 0..1000 {
         if round == 999 {
-            ended.store(true, Ordering::Relaxed);
+            ended.store(1, Ordering::Relaxed);
         }
         let _ = parkers[1].unpark();
         assert_eq!(parkers[0].park(None), Parked::Unparked);
