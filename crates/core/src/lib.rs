@@ -3,10 +3,12 @@
 //! Here live the op descriptor and every number that two sides must agree on ([`abi`]), the place
 //! where an op in flight lives ([`slot`], [`slab`], [`token`]), what it may lend to the kernel
 //! ([`resource`]), the way home for completions from other threads ([`inbox`], [`home`]), the
-//! table of open files ([`handle`]), the trait by which a loop is driven ([`driver`]), and timers
-//! ([`time`]).
+//! table of open files ([`handle`]) and the trait by which a loop is driven ([`driver`]).
 //!
-//! What never lives here: an io_uring name, a Node-API name, a thread of its own.
+//! Beside them stands what async Rust needs and no ring is needed for: tasks ([`task`]), their
+//! schedulers ([`scheduler`]), what they wait in line for ([`sync`]), and timers ([`time`]).
+//!
+//! What never lives here: an io_uring name, a Node-API name, a thread that nobody asked for.
 
 pub mod abi;
 pub mod block;

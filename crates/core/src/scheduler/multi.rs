@@ -153,7 +153,7 @@ impl Scheduler {
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Spawns a task, from any thread. (A task spawns more cheaply with [`crate::task::spawn`].)
+    /// Spawns a task, from any thread. (A task spawns more cheaply with [`crate::task::spawn()`].)
     ///
     /// # Panics
     ///

@@ -2,17 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+use crate::loom::{AtomicU32, Ordering};
 use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 /// Of one thread, which alone parks on it.
 struct Sleeper {
     thread: Thread,
-    woken: AtomicBool,
+    woken: AtomicU32,
 }
 
 impl Wake for Sleeper {
@@ -22,7 +22,7 @@ impl Wake for Sleeper {
 
     fn wake_by_ref(self: &Arc<Self>) {
         // Release: with the Acquire of `sleep`. A second wake before that costs no system call.
-        if !self.woken.swap(true, Ordering::AcqRel) {
+        if self.woken.swap(1, Ordering::AcqRel) == 0 {
             self.thread.unpark();
         }
     }
@@ -32,7 +32,7 @@ impl Sleeper {
     fn sleep(&self) {
         // Acquire: with the Release of `wake_by_ref`. Parking ends for many reasons, a signal among
         // them: only the flag counts.
-        while !self.woken.swap(false, Ordering::AcqRel) {
+        while self.woken.swap(0, Ordering::AcqRel) == 0 {
             std::thread::park();
         }
     }
@@ -55,7 +55,7 @@ thread_local! {
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     let sleeper = spare.unwrap_or_else(|| {
-        Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicBool::new(false) })
+        Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicU32::new(0) })
     });
     let waker = Waker::from(sleeper.clone());
     let mut cx = Context::from_waker(&waker);

@@ -8,7 +8,6 @@ use std::cell::Cell;
 use std::marker::{PhantomData, PhantomPinned};
 use std::pin::Pin;
 use std::ptr::{NonNull, null};
-use std::sync::atomic::AtomicU8;
 use std::task::{Context, Poll};
 
 /// The key of a task's value: a `static` of it per kind of value.
@@ -28,8 +27,8 @@ use std::task::{Context, Poll};
 /// ```
 #[derive(Debug)]
 pub struct TaskLocal<T: 'static> {
-    /// So that each key has an address of its own.
-    _place: AtomicU8,
+    /// So that each key, a `static`, has an address of its own.
+    _place: u8,
     value: PhantomData<fn() -> T>,
 }
 
@@ -53,7 +52,7 @@ impl<T: 'static> Default for TaskLocal<T> {
 impl<T: 'static> TaskLocal<T> {
     /// A key that no task has a value for.
     pub const fn new() -> Self {
-        Self { _place: AtomicU8::new(0), value: PhantomData }
+        Self { _place: 0, value: PhantomData }
     }
 
     /// A future in which the key has that value. An inner scope hides an outer one.

@@ -57,7 +57,7 @@ pub(crate) use header::TaskRef;
 pub(crate) use waker::own_waker;
 
 /// The number of a task in its scheduler: a place, and which use of it. No two tasks of a scheduler
-/// have the same within 67 million uses of a place.
+/// have the same within 16 million uses of a place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TaskId {
     number: u32,

@@ -1,8 +1,8 @@
 //! The scheduler on real threads.
 
 use super::*;
+use crate::loom::{AtomicUsize, Ordering};
 use crate::task;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn t1_300_spawns_on_one_worker_overflow_once_and_none_is_lost() {

@@ -8,8 +8,7 @@
 //!
 //! A pair that lives on one thread, or whose ends go back and forth, uses the thread's own list. Where
 //! one thread makes all pairs and another ends them, the cells return through the depot, a chain at
-//! a time. Both are bounded: a thread keeps at most two chains of each size, the depot
-//! [`CHAINS_MAX`].
+//! a time. Both are bounded: a thread keeps at most two chains of each size, the depot 64.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;

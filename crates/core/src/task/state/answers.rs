@@ -99,7 +99,7 @@ pub(crate) enum Arrive {
 pub(crate) enum Joinable {
     /// Take the output, then give up the reference.
     Complete(End),
-    /// Put a waker into the empty place, then [`State::offer_join_waker`].
+    /// Put a waker into the empty place, then `State::offer_joiner`.
     Empty,
     /// A waker is there; read it and compare.
     Full,
