@@ -102,6 +102,13 @@ impl Lane {
             .unwrap()
     }
 
+    /// Turns until something comes. Over an SQ thread the bell of what was reaped before may be late:
+    /// a turn that it ends brings nothing.
+    pub fn turn_until_something(&mut self) -> usize {
+        let turns = (0..3).map(|_| self.turn(Some(Duration::from_secs(10))));
+        turns.into_iter().find(|&came| came > 0).unwrap_or(0)
+    }
+
     /// Turns until the op is complete; its result. The slot is still Ready.
     pub fn result_kept(&mut self, token: Token) -> i32 {
         loop {
