@@ -1,8 +1,8 @@
 //! The smallest worker that the parts of the scheduler make: for tests that put them together.
 
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 use wakering_core::scheduler::deque::{Local, Pushed, Stealer, deque};
@@ -36,8 +36,12 @@ unsafe impl Item for NodeRef {
 }
 
 pub(crate) fn nodes(count: usize) -> &'static [Node] {
+    /// What lives for ever is to be found by whoever looks for leaks.
+    static ALL: Mutex<Vec<&'static [Node]>> = Mutex::new(Vec::new());
     let node = |number| Node { link: Link::new(), number, ran: AtomicUsize::new(0) };
-    (0..count).map(node).collect::<Vec<_>>().leak()
+    let nodes = (0..count).map(node).collect::<Vec<_>>().leak();
+    ALL.lock().unwrap().push(nodes);
+    nodes
 }
 
 /// What an item does: it may push others to the queue of the worker that runs it.
