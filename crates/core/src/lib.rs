@@ -21,6 +21,7 @@ pub mod inbox;
 mod loom;
 pub mod park;
 pub mod policy;
+pub mod random;
 pub mod resource;
 pub mod scheduler;
 pub mod slab;

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 use wakering_core::abi::Opcode;
-use wakering_core::driver::sim::{Random, SimDriver};
+use wakering_core::driver::sim::SimDriver;
+use wakering_core::random::Random;
 use wakering_core::slab::FreeList;
 use wakering_core::slot::{Cancel, Outcome, Publish};
 use wakering_core::waker::WakerRef;

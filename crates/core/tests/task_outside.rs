@@ -23,7 +23,7 @@ fn t6_a_million_wakes_from_everywhere_lose_nothing() {
         .map(|seed| {
             let (promised, slot) = (promised.clone(), slot.clone());
             std::thread::spawn(move || {
-                let mut random = wakering_core::driver::sim::Random::new(seed);
+                let mut random = wakering_core::random::Random::new(seed);
                 let mut kept = Vec::new();
                 let waker = loop {
                     if let Some(waker) = slot.lock().unwrap().clone() {

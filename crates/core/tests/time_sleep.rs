@@ -7,7 +7,7 @@ use looping::{all, run};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use wakering_core::driver::sim::Random;
+use wakering_core::random::Random;
 use wakering_core::time::{Clock, Elapsed, VirtualClock, interval, sleep, timeout};
 
 const MS: Duration = Duration::from_millis(1);

@@ -119,7 +119,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wakering_core::driver::sim::Random;
+    use wakering_core::random::Random;
 
     #[test]
     fn gives_timers_in_the_order_of_their_time_whatever_is_removed() {

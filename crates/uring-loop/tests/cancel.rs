@@ -7,7 +7,7 @@ use std::time::Duration;
 use support::{Lane, alone, open_fds, pipe, transfer, write_to};
 use wakering_core::Driver;
 use wakering_core::abi::Opcode;
-use wakering_core::driver::sim::Random;
+use wakering_core::random::Random;
 use wakering_core::resource::Prepared;
 use wakering_core::slot::Cancel;
 use wakering_uring_loop::Sqpoll;

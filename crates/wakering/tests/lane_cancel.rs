@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use support::*;
 use wakering::Config;
 use wakering_core::abi::{HandleId, OpDescriptor, Opcode};
-use wakering_core::driver::sim::Random;
+use wakering_core::random::Random;
 
 /// The reading end of a pipe as a handle, and its writing end.
 fn stream(port: &mut Port) -> (HandleId, std::io::PipeWriter) {

@@ -14,7 +14,7 @@ use wakering::{Config, Lane};
 use wakering_core::abi::{
     CompletionRecord, HandleId, OpDescriptor, Opcode, buffer_kind, completion_flag, op_flag, statx,
 };
-use wakering_core::driver::sim::Random;
+use wakering_core::random::Random;
 
 const SLOTS: u32 = 128;
 const ARENA_BYTES: usize = 8192;

@@ -11,36 +11,12 @@ use crate::abi::{ErrorKind, Opcode};
 use crate::error::Error;
 use crate::home::Home;
 use crate::inbox::InboxReader;
+use crate::random::Random;
 use crate::slot::{Completed, Outcome, Publish};
 use crate::token::Token;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A small generator (SplitMix64, Steele, Lea and Flood 2014): the seed is the whole state.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// From a seed.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits.
-    pub const fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which is not zero.
-    pub const fn below(&mut self, bound: u64) -> u64 {
-        self.next_u64() % bound
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Flight {

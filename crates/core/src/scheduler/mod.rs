@@ -11,7 +11,6 @@ mod local;
 mod multi;
 mod op;
 pub mod parker;
-pub mod rng;
 
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
 pub use multi::{Metrics, Options, Scheduler, Shutdown};

@@ -4,7 +4,7 @@ use super::lane::{Lane, Op, close_now, make_fifo, pipe, write_now};
 use std::time::{Duration, Instant};
 use wakering_core::Driver;
 use wakering_core::abi::{Opcode, POSITION_CURRENT};
-use wakering_core::driver::sim::Random;
+use wakering_core::random::Random;
 use wakering_core::slot::Cancel;
 
 fn read<'a>(fd: i32, buffer: &mut [u8]) -> Op<'a> {

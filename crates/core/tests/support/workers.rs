@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
+use wakering_core::random::Random;
 use wakering_core::scheduler::deque::{Local, Pushed, Stealer, deque};
 use wakering_core::scheduler::idle::{Found, Idle, Roused, Spin};
 use wakering_core::scheduler::inject::Inject;
 use wakering_core::scheduler::link::{Item, Link};
 use wakering_core::scheduler::parker::{Parker, Unparked};
-use wakering_core::scheduler::rng::Rng;
 
 /// An item that lives for ever and counts how often it ran.
 #[repr(C)]
@@ -102,12 +102,13 @@ impl Worker {
         self.shared.wake(self.shared.idle.wake_one_hint());
     }
 
-    fn find(&self, rng: &mut Rng) -> Option<NodeRef> {
+    fn find(&self, random: &mut Random) -> Option<NodeRef> {
         let shared = &self.shared;
         if let Some((first, _)) = shared.inject.pop_into(&self.local, 64) {
             return Some(first);
         }
-        rng.circle(shared.stealers.len() as u32)
+        random
+            .circle(shared.stealers.len() as u32)
             .filter(|&victim| victim as usize != self.number)
             .find_map(|victim| shared.stealers[victim as usize].steal_into(&self.local))
             .map(|stolen| stolen.first)
@@ -127,7 +128,7 @@ impl Worker {
         // SAFETY: takes nothing, gives a number.
         let thread = unsafe { libc::gettid() } as usize;
         shared.threads[self.number].store(thread, Ordering::Relaxed);
-        let mut rng = Rng::new(self.number as u64);
+        let mut random = Random::new(self.number as u64);
         let mut spin = Spin::new(wakering_core::cpus());
         let mut searching = false;
         while !shared.ended.load(Ordering::Acquire) {
@@ -138,7 +139,7 @@ impl Worker {
             searching = searching || shared.idle.start_search();
             let mut found = None;
             while searching && found.is_none() {
-                found = self.find(&mut rng);
+                found = self.find(&mut random);
                 if found.is_none() && !look.pause() {
                     break;
                 }

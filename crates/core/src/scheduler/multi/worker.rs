@@ -15,9 +15,9 @@
 
 use super::super::deque::{Local, Pushed};
 use super::super::idle::{Found, Roused, Spin};
-use super::super::rng::Rng;
 use super::shared::{Counts, Shared};
 use crate::loom::{AtomicU64, Ordering};
+use crate::random::Random;
 use crate::task::here::{self, Here, Place, Workers};
 use crate::task::{TaskRef, run as task_run};
 use std::cell::{Cell, RefCell};
@@ -44,7 +44,7 @@ struct Worker {
     slot_runs: Cell<u32>,
     runs: Cell<u32>,
     shared: Arc<Shared>,
-    rng: RefCell<Rng>,
+    random: RefCell<Random>,
     spin: RefCell<Spin>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn run(shared: Arc<Shared>, index: usize, local: Local<TaskRef>) {
         slot: Cell::new(None),
         slot_runs: Cell::new(0),
         runs: Cell::new(0),
-        rng: RefCell::new(Rng::new(index as u64)),
+        random: RefCell::new(Random::new(index as u64)),
         spin: RefCell::new(Spin::new(crate::cpus())),
         shared,
     };
@@ -222,7 +222,7 @@ impl Worker {
 
     fn steal(&self) -> Option<TaskRef> {
         let peers = &self.shared.peers;
-        let circle = self.rng.borrow_mut().circle(peers.len() as u32);
+        let circle = self.random.borrow_mut().circle(peers.len() as u32);
         let mut others = circle.map(|peer| peer as usize).filter(|&peer| peer != self.index);
         let stolen = others.find_map(|peer| peers[peer].stealer.steal_into(&self.local))?;
         add(&self.counts().steals);

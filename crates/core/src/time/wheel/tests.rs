@@ -1,7 +1,7 @@
 #![expect(clippy::print_stderr, reason = "the seed is printed, so that a failure can be run again")]
 
 use super::*;
-use crate::driver::sim::Random;
+use crate::random::Random;
 use crate::time::entry::State;
 use crate::time::testing::Ledger;
 use std::collections::BTreeMap;
