@@ -36,8 +36,9 @@ pub const SHARED_MIN_ASLEEP: usize = 32;
 /// This thread keeps one of so many for itself.
 pub const SHARED_OF: u32 = 4;
 
-/// Over an SQ thread: the longest look at the completions before the thread goes back to its event
-/// loop, in nanoseconds. About what waking it costs, so that a look in vain at most doubles the wait.
+/// The longest look at the completions of an SQ thread, or of the pool's threads, before the thread goes
+/// back to its event loop, in nanoseconds. About what waking it costs, so that a look in vain at most
+/// doubles the wait.
 pub const SPIN_NS_MAX: u64 = 32_000;
 
 /// Where an op is carried out.

@@ -70,7 +70,7 @@ impl Lane {
             true => policy::Lane::Pool,
             false => policy::choose(situation, true),
         };
-        self.batch_is_for_pool &= self.is_for_pool(lane, Opcode::Close);
+        self.pooled += usize::from(self.is_for_pool(lane, Opcode::Close));
         if self.hand_over(token, lane).is_err() {
             let result = self.close_now(fd);
             self.answer(token, Outcome { result, flags: 0 });

@@ -92,8 +92,9 @@ pub struct Lane {
     /// Of each opcode, whether the driver can do it.
     supports: [bool; OPCODES_MAX],
     alone: bool,
-    /// Whether all ops of the batch are for threads of the pool.
-    batch_is_for_pool: bool,
+    /// Descriptors of the batch, and how many of them went to threads of the pool.
+    batch_len: usize,
+    pooled: usize,
     /// How long to look for their answers.
     spin: Spin,
     several_cpus: bool,
@@ -152,7 +153,8 @@ impl Lane {
             pending: 0,
             supports,
             alone: false,
-            batch_is_for_pool: false,
+            batch_len: 0,
+            pooled: 0,
             spin: Spin::new(policy::SPIN_NS_MAX),
             several_cpus: cpus() > 1,
             many: false,
@@ -223,7 +225,8 @@ impl Lane {
             false => policy::SHARED_MIN_ASLEEP,
         };
         self.many = self.several_cpus && self.pending as usize + descriptors >= shared_min;
-        self.batch_is_for_pool = descriptors > 0;
+        self.batch_len = descriptors;
+        self.pooled = 0;
         self.alone = descriptors == 1 && self.pending == 0;
     }
 
@@ -320,7 +323,7 @@ impl Lane {
         if lane == policy::Lane::Pool || !prospect.registered {
             self.go_away(token, opcode, prospect);
         }
-        self.batch_is_for_pool &= !prospect.stream && self.is_for_pool(lane, opcode);
+        self.pooled += usize::from(!prospect.stream && self.is_for_pool(lane, opcode));
         self.hand_over(token, lane)
     }
 

@@ -15,7 +15,7 @@ impl Lane {
 
     /// Ops under way.
     pub fn in_flight(&self) -> usize {
-        self.home.slab.in_use().count()
+        self.pending as usize
     }
 
     /// Files that are open.

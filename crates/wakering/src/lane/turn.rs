@@ -31,7 +31,9 @@ impl Lane {
         records_max: usize,
         sink: &mut dyn RecordSink,
     ) -> Result<usize, Error> {
-        let looks = std::mem::take(&mut self.batch_is_for_pool)
+        let batch_len = std::mem::take(&mut self.batch_len);
+        let looks = batch_len > 0
+            && self.pooled == batch_len
             && self.answered.is_empty()
             // A thread that sleeps takes longer to wake than this one may look.
             && self.pool.is_awake();
