@@ -207,40 +207,65 @@ mod loom_tests {
     use super::*;
     use loom::sync::{Arc, Mutex};
 
-    /// Whoever pushes after the owner's look finds the bell to ring: nothing is left unheard. The
-    /// bell is a mutex here, as an eventfd's counter has a lock in the kernel.
+    /// An inbox that two threads push to, and its bell: a mutex here, as an eventfd's counter has a
+    /// lock in the kernel.
+    struct Rung {
+        shared: Arc<(Slab, Inbox, Mutex<bool>)>,
+        pushers: Vec<loom::thread::JoinHandle<()>>,
+        reader: InboxReader,
+        seen: u32,
+    }
+
+    impl Rung {
+        fn start() -> Self {
+            let shared = Arc::new((Slab::new(2), Inbox::new(), Mutex::new(false)));
+            let push = |index| {
+                let shared = shared.clone();
+                loom::thread::spawn(move || {
+                    let (slab, inbox, bell) = &*shared;
+                    if inbox.push(slab, index) == Pushed::Ring {
+                        *bell.lock().unwrap() = true;
+                    }
+                })
+            };
+            let pushers = (0..2).map(push).collect();
+            Self { shared, pushers, reader: InboxReader::new(), seen: 0 }
+        }
+
+        fn inbox(&self) -> &Inbox {
+            &self.shared.1
+        }
+
+        fn read(&mut self) {
+            let (slab, inbox, _) = &*self.shared;
+            while self.reader.next(inbox, slab).is_some() {
+                self.seen += 1;
+            }
+        }
+
+        fn read_if_rung(&mut self) {
+            if std::mem::take(&mut *self.shared.2.lock().unwrap()) {
+                self.read();
+            }
+        }
+
+        /// When all have pushed, who goes by the bell alone has seen all of it.
+        fn end(mut self) {
+            for pusher in self.pushers.drain(..) {
+                pusher.join().unwrap();
+            }
+            self.read_if_rung();
+            assert_eq!(self.seen, 2);
+        }
+    }
+
+    /// Whoever pushes after the owner's look finds the bell to ring: nothing is left unheard.
     #[test]
     fn loom_no_push_is_lost() {
         loom::model(|| {
-            let shared = Arc::new((Slab::new(2), Inbox::new(), Mutex::new(false)));
-            let pushers: Vec<_> = (0..2)
-                .map(|index| {
-                    let shared = shared.clone();
-                    loom::thread::spawn(move || {
-                        let (slab, inbox, bell) = &*shared;
-                        if inbox.push(slab, index) == Pushed::Ring {
-                            *bell.lock().unwrap() = true;
-                        }
-                    })
-                })
-                .collect();
-            let (slab, inbox, bell) = &*shared;
-            let mut reader = InboxReader::new();
-            let mut seen = 0;
-            if std::mem::take(&mut *bell.lock().unwrap()) {
-                while reader.next(inbox, slab).is_some() {
-                    seen += 1;
-                }
-            }
-            for pusher in pushers {
-                pusher.join().unwrap();
-            }
-            if std::mem::take(&mut *bell.lock().unwrap()) {
-                while reader.next(inbox, slab).is_some() {
-                    seen += 1;
-                }
-            }
-            assert_eq!(seen, 2);
+            let mut rung = Rung::start();
+            rung.read_if_rung();
+            rung.end();
         });
     }
 
@@ -248,36 +273,12 @@ mod loom_tests {
     #[test]
     fn loom_nothing_comes_unrung_after_the_owner_left() {
         loom::model(|| {
-            let shared = Arc::new((Slab::new(2), Inbox::new(), Mutex::new(false)));
-            let pushers: Vec<_> = (0..2)
-                .map(|index| {
-                    let shared = shared.clone();
-                    loom::thread::spawn(move || {
-                        let (slab, inbox, bell) = &*shared;
-                        if inbox.push(slab, index) == Pushed::Ring {
-                            *bell.lock().unwrap() = true;
-                        }
-                    })
-                })
-                .collect();
-            let (slab, inbox, bell) = &*shared;
-            let mut reader = InboxReader::new();
-            let mut seen = 0;
-            inbox.attend();
-            if inbox.leave() {
-                while reader.next(inbox, slab).is_some() {
-                    seen += 1;
-                }
+            let mut rung = Rung::start();
+            rung.inbox().attend();
+            if rung.inbox().leave() {
+                rung.read();
             }
-            for pusher in pushers {
-                pusher.join().unwrap();
-            }
-            if *bell.lock().unwrap() {
-                while reader.next(inbox, slab).is_some() {
-                    seen += 1;
-                }
-            }
-            assert_eq!(seen, 2);
+            rung.end();
         });
     }
 }
