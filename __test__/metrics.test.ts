@@ -236,6 +236,36 @@ test('over SQPOLL the looks for completions are counted, and without it there ar
   t.true(looks > 0);
 });
 
+test("looks for the pool's answers are counted", async (t) => {
+  await using runtime = new Runtime();
+  t.deepEqual(runtime.metrics().pool, { looksHit: 0, looksMissed: 0 });
+  if (availableParallelism() < 2) return skip(t, 'with one CPU nobody looks');
+  // A change of a name is the pool's, and from the second one on its thread is awake.
+  let looks = 0;
+  for (let round = 0; round < rounds(1000) && looks === 0; round += 1) {
+    await t.throwsAsync(runtime.fs.unlink('absent'), { code: 'ENOENT' });
+    const { looksHit, looksMissed } = runtime.metrics().pool;
+    looks = looksHit + looksMissed;
+  }
+  t.true(looks > 0);
+});
+
+test('of many stats this thread keeps as many as the thresholds say', async (t) => {
+  await using runtime = new Runtime();
+  if (availableParallelism() < 2) return skip(t, 'with one CPU there is nobody to share with');
+  const { sharedMin, sharedMinAsleep, sharedOf } = runtime.metrics().thresholds;
+  t.true(sharedMin < sharedMinAsleep);
+  const stats = (count: number): Promise<unknown> =>
+    Promise.all(Array.from({ length: count }, () => runtime.fs.stat('package.json')));
+  await runtime.fs.stat('package.json');
+  const before = runtime.metrics().lanes.pool;
+  await stats(sharedMin - 1);
+  t.is(runtime.metrics().lanes.pool, before, 'few stay here');
+  await stats(sharedMinAsleep * sharedOf);
+  const here = sharedMinAsleep;
+  t.is(runtime.metrics().lanes.pool - before, sharedMinAsleep * sharedOf - here);
+});
+
 test('attempts are counted by the name of what was attempted', async (t) => {
   await using runtime = new Runtime();
   await runtime.fs.stat('package.json');
