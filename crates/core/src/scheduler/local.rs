@@ -41,7 +41,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Polls after which entry and loop have their turn.
+/// Polls after which entry and loop have their turn, unless told otherwise.
 const TURN_POLLS: u32 = 61;
 
 /// See the module's text.
@@ -75,6 +75,7 @@ pub struct LocalScheduler {
     shared: Arc<Shared>,
     ops: Option<Ops>,
     running: Cell<bool>,
+    turn_polls: u32,
     drain_deadline: Duration,
 }
 
@@ -313,11 +314,11 @@ impl LocalScheduler {
         Ok(())
     }
 
-    /// Runs up to 61 tasks that are ready, then has a look at entry and loop.
+    /// Runs so many tasks that are ready as come between two turns, then has a look at entry and loop.
     fn pass(&self) -> Passed {
         let here = &*self.here;
-        for ran in 0..TURN_POLLS {
-            let Some(task) = here.queue.pop(ran == TURN_POLLS - 1) else { break };
+        for ran in 0..self.turn_polls {
+            let Some(task) = here.queue.pop(ran == self.turn_polls - 1) else { break };
             // SAFETY: from this scheduler's queue, on its thread, which is entered.
             unsafe { run::run(task, here) };
             if here.stop.get() {

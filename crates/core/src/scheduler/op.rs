@@ -34,6 +34,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+/// What an op answers that had not begun.
+const CANCELLED: Outcome = Outcome { result: -libc::ECANCELED, flags: 0 };
+
 static OP: WaitsFor = WaitsFor::new("op");
 
 /// Completions that one turn hands over at most.
@@ -110,6 +113,28 @@ impl Ops {
         P: FnOnce(&mut Resource, &mut BlockPool) -> Result<(), Error> + Unpin,
     {
         Op { ops: self.clone(), stage: Stage::Unstarted(Some(prepare)) }
+    }
+
+    /// Asks that an op of this loop end: its own completion answers, as it would have. Nothing happens
+    /// where the op is over.
+    pub fn cancel(&self, token: Token) {
+        let slot = self.0.home.slab.slot(token);
+        match slot.request_cancel(token) {
+            Cancel::Ask => self.ask_driver(token),
+            // Answered on this thread, and the driver will not see it: whoever polls it is told here.
+            Cancel::Withdrawn => {
+                self.complete(Completion { token, outcome: CANCELLED });
+                self.wake_others();
+            }
+            Cancel::AskedBefore | Cancel::TooLate | Cancel::Stale => {}
+        }
+    }
+
+    fn ask_driver(&self, token: Token) {
+        if let Ok(mut driver) = self.0.driver.try_borrow_mut() {
+            // It is never Busy; where it fails, the op ends by itself.
+            let _ = driver.cancel(token);
+        }
     }
 
     /// One pass of the loop. How many completions it brought.
@@ -245,11 +270,8 @@ impl Ops {
             }
             Orphan::WaitForCqe => {
                 self.set_owner(token, Owner::Nobody);
-                if slot.request_cancel(token) == Cancel::Ask
-                    && let Ok(mut driver) = self.0.driver.try_borrow_mut()
-                {
-                    // It is never Busy; where it fails, the op ends by itself.
-                    let _ = driver.cancel(token);
+                if slot.request_cancel(token) == Cancel::Ask {
+                    self.ask_driver(token);
                 }
             }
             Orphan::Stale => {}
@@ -277,6 +299,16 @@ impl<P> std::fmt::Debug for Op<P> {
             Stage::InFlight(_) => "Op(in flight)",
             Stage::Done => "Op(done)",
         })
+    }
+}
+
+impl<P> Op<P> {
+    /// By which [`Ops::cancel`] knows it, while it is in flight.
+    pub fn token(&self) -> Option<Token> {
+        match self.stage {
+            Stage::InFlight(token) => Some(token),
+            Stage::Unstarted(_) | Stage::Done => None,
+        }
     }
 }
 

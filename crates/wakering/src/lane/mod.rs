@@ -49,7 +49,6 @@ use wakering_core::abi::{
 use wakering_core::block::BlockPool;
 use wakering_core::handle::HandleTable;
 use wakering_core::policy::{self, Situation};
-use wakering_core::resource::NOT_FIXED;
 use wakering_core::slot::{Completed, Outcome};
 use wakering_core::spin::Spin;
 use wakering_core::waker::WakerRef;
@@ -369,12 +368,7 @@ impl Lane {
         self.sides[token.index() as usize].lane = lane;
         let given = match lane {
             policy::Lane::Worker => match self.worker() {
-                Some(worker) => {
-                    let slot = worker.slot(token);
-                    // SAFETY: Queued, and this is the owner. The place is one of another ring.
-                    unsafe { slot.with_resource(|r| r.prepared.fixed_file = NOT_FIXED) };
-                    worker.enqueue(token)
-                }
+                Some(worker) => worker.enqueue(token),
                 None => return self.hand_over(token, policy::Lane::Loop),
             },
             policy::Lane::Pool => {

@@ -1,8 +1,8 @@
 //! How a scheduler of one thread is made.
 
 use super::super::op::Ops;
-use super::LocalScheduler;
 use super::shared::Shared;
+use super::{LocalScheduler, TURN_POLLS};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::home::Home;
@@ -17,6 +17,7 @@ use std::time::Duration;
 #[must_use]
 pub struct LocalOptions {
     lifo: bool,
+    turn_polls: u32,
     bytes_max: usize,
     hook: Option<Hook>,
     drain_deadline: Duration,
@@ -34,6 +35,7 @@ impl Default for LocalOptions {
     fn default() -> Self {
         Self {
             lifo: false,
+            turn_polls: TURN_POLLS,
             bytes_max: 128 << 20,
             hook: None,
             drain_deadline: Duration::from_secs(5),
@@ -54,6 +56,13 @@ impl LocalOptions {
     /// entry and loop have their turn. Off by default.
     pub fn lifo(mut self, on: bool) -> Self {
         self.lifo = on;
+        self
+    }
+
+    /// After how many polls entry and loop have their turn, though there is more to run: 61, or fewer
+    /// where the loop's answers are worth more than the tasks' pace. One at least.
+    pub fn turn_polls(mut self, polls: u32) -> Self {
+        self.turn_polls = polls.max(1);
         self
     }
 
@@ -104,6 +113,7 @@ impl LocalOptions {
             shared,
             ops,
             running: Cell::new(false),
+            turn_polls: self.turn_polls,
             drain_deadline: self.drain_deadline,
         })
     }
