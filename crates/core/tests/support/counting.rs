@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
@@ -17,6 +18,7 @@ unsafe impl GlobalAlloc for Counting {
         // The process's first thread is the harness's, which allocates when it likes.
         if thread != process {
             ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+            BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
         }
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
@@ -34,4 +36,10 @@ static COUNTING: Counting = Counting;
 /// Allocations of all threads but the harness's, so far.
 pub(crate) fn allocations() -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+/// Bytes that they asked for.
+#[allow(dead_code, reason = "most tests expect none at all")]
+pub(crate) fn bytes() -> u64 {
+    BYTES.load(Ordering::Relaxed)
 }

@@ -1,38 +1,20 @@
-//! What a task's life allocates: nothing, once there are as many places as the program needs. The
-//! numbers are compared with the table in `tests/allocations/task.txt`.
+//! The life of a task of one thread.
 
-#[path = "support/counting.rs"]
-mod counting;
-
-use counting::allocations;
+use super::Table;
 use std::cell::RefCell;
-use std::fmt::Write;
-use std::future::{Ready, pending, poll_fn, ready};
+use std::future::{Future, Ready, pending, poll_fn, ready};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use wakering_core::scheduler::LocalScheduler;
 use wakering_core::task::{JoinHandle, Spawn, TaskLocal, TaskStorage, spawn_local, yield_now};
 
-const TABLE: &str = include_str!("allocations/task.txt");
-
-/// Allocations of 1,000 rounds, after as many that nobody counts.
-fn count(table: &mut String, name: &str, mut round: impl FnMut()) {
-    for _ in 0..1_000 {
-        round();
-    }
-    let before = allocations();
-    for _ in 0..1_000 {
-        round();
-    }
-    writeln!(table, "{name:40} {}", allocations() - before).unwrap();
-}
-
-fn spawns(table: &mut String, scheduler: &LocalScheduler) {
-    count(table, "spawn, join", || {
+fn spawns(table: &mut Table, scheduler: &LocalScheduler) {
+    table.row("task: spawn, join", || {
         assert_eq!(scheduler.block_on(async { spawn_local(async { 5 }).await.unwrap() }), 5);
     });
     let mut joins: Vec<JoinHandle<usize>> = Vec::with_capacity(1_000);
-    count(table, "spawn 1000, join all", || {
+    table.row("task: spawn 1000, join all", || {
         scheduler.block_on(async {
             joins.extend((0..1_000).map(|n| spawn_local(async move { n })));
             for join in joins.drain(..) {
@@ -40,18 +22,18 @@ fn spawns(table: &mut String, scheduler: &LocalScheduler) {
             }
         });
     });
-    count(table, "spawn, detach", || {
+    table.row("task: spawn, detach", || {
         scheduler.spawn(async {}).detach();
         scheduler.run().unwrap();
     });
     let remote = scheduler.remote();
-    count(table, "spawn from outside, join", || {
+    table.row("task: spawn from outside, join", || {
         let join = remote.spawn(async { 1 });
         scheduler.block_on(join).unwrap();
     });
     drop(remote);
     let bytes = [1u8; 4_000];
-    count(table, "spawn of 4000 bytes (its own allocation)", || {
+    table.row("task: spawn of 4000 bytes (its own allocation)", || {
         let join = scheduler.spawn(async move {
             yield_now().await;
             bytes[1]
@@ -59,34 +41,34 @@ fn spawns(table: &mut String, scheduler: &LocalScheduler) {
         scheduler.block_on(join).unwrap();
     });
     static STORAGE: TaskStorage<Ready<u32>> = TaskStorage::new();
-    count(table, "spawn into storage, join", || {
+    table.row("task: spawn into storage, join", || {
         let join = scheduler.spawn_in(&STORAGE, Spawn::new(), || ready(1)).unwrap();
         scheduler.block_on(join).unwrap();
     });
-    count(table, "spawn with a name, join", || {
+    table.row("task: spawn with a name, join", || {
         let join = scheduler.try_spawn_as(Spawn::new().name("name"), async {}).unwrap();
         scheduler.block_on(join).unwrap();
     });
 }
 
-fn ends(table: &mut String, scheduler: &LocalScheduler) {
-    count(table, "abort", || {
+fn ends(table: &mut Table, scheduler: &LocalScheduler) {
+    table.row("task: abort", || {
         let join = scheduler.spawn(pending::<()>());
         scheduler.block_on(yield_now());
         join.abort();
         assert!(scheduler.block_on(join).is_err());
     });
-    count(table, "abort handle", || {
+    table.row("task: abort handle", || {
         let join = scheduler.spawn(pending::<()>());
         join.abort_handle().clone().abort();
         assert!(scheduler.block_on(join).is_err());
     });
-    count(table, "drop of a join handle that waits", || {
+    table.row("task: drop of a join handle that waits", || {
         let join = scheduler.spawn(yield_now());
         scheduler.block_on(async {
             let mut join = join;
             poll_fn(|cx| {
-                let _ = std::pin::Pin::new(&mut join).poll(cx);
+                let _ = Pin::new(&mut join).poll(cx);
                 Poll::Ready(())
             })
             .await;
@@ -94,8 +76,8 @@ fn ends(table: &mut String, scheduler: &LocalScheduler) {
     });
 }
 
-fn wakes(table: &mut String, scheduler: &LocalScheduler) {
-    count(table, "yield", || {
+fn wakes(table: &mut Table, scheduler: &LocalScheduler) {
+    table.row("task: yield", || {
         scheduler.block_on(async {
             for _ in 0..10 {
                 yield_now().await;
@@ -103,7 +85,7 @@ fn wakes(table: &mut String, scheduler: &LocalScheduler) {
         });
     });
     let slot: Rc<RefCell<Option<Waker>>> = Rc::default();
-    count(table, "waker: clone, wake, drop", || {
+    table.row("task: waker: clone, wake, drop", || {
         let waits = slot.clone();
         let mut polls = 0;
         let join = scheduler.spawn(poll_fn(move |cx| {
@@ -121,33 +103,24 @@ fn wakes(table: &mut String, scheduler: &LocalScheduler) {
         *slot.borrow_mut() = None;
     });
     static KEY: TaskLocal<u32> = TaskLocal::new();
-    count(table, "task-local value", || {
+    table.row("task: task-local value", || {
         let future = KEY.scope(1, async { KEY.with(|value| *value) });
         assert_eq!(scheduler.block_on(future), Some(1));
     });
-    count(table, "block_on without a scheduler", || {
+    table.row("task: block_on without a scheduler", || {
         wakering_core::task::block_on(yield_now());
     });
 }
 
-#[test]
-fn f2_t7_allocations_are_as_in_the_table() {
+pub(super) fn rows(table: &mut Table) {
     let scheduler = LocalScheduler::new().unwrap();
-    let mut table = String::new();
-    spawns(&mut table, &scheduler);
-    ends(&mut table, &scheduler);
-    wakes(&mut table, &scheduler);
-    let million = |tasks: u32| {
-        for n in 0..tasks {
+    spawns(table, &scheduler);
+    ends(table, &scheduler);
+    wakes(table, &scheduler);
+    table.rounds("task: 1,000,000 tasks, spawn to completion", 1_000, || {
+        for n in 0..1_000_u32 {
             scheduler.spawn(async move { _ = std::hint::black_box(n) }).detach();
-            if n.is_multiple_of(1_000) {
-                scheduler.run().unwrap();
-            }
         }
-    };
-    million(2_000);
-    let before = allocations();
-    million(1_000_000);
-    writeln!(table, "{:40} {}", "1,000,000 tasks", allocations() - before).unwrap();
-    assert_eq!(table, TABLE, "allocations of 1,000 rounds each:\n{table}");
+        scheduler.run().unwrap();
+    });
 }

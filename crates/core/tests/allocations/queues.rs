@@ -1,27 +1,25 @@
-//! The queues, the parker and who sleeps allocate nothing once they are made.
+//! The queues, the parker and who sleeps, by themselves.
 
-#[path = "support/counting.rs"]
-mod counting;
-#[path = "support/workers.rs"]
+#[path = "../support/workers.rs"]
 #[allow(dead_code, reason = "only the items of it are used here")]
 mod workers;
 
-use counting::allocations;
+use super::Table;
 use wakering_core::scheduler::deque::deque;
 use wakering_core::scheduler::idle::{Idle, Spin};
 use wakering_core::scheduler::inject::{Batch, Inject};
 use wakering_core::scheduler::parker::Parker;
 use workers::{NodeRef, nodes};
 
-#[test]
-fn a_million_items_through_every_queue_allocate_nothing() {
+pub(super) fn rows(table: &mut Table) {
     let all = nodes(1000);
     let inject = Inject::new();
     let (local, stealer) = deque();
     let (other, _) = deque();
     let (idle, parker, mut spin) = (Idle::new(70), Parker::new(), Spin::new(2));
-    let before = allocations();
-    for round in 0..1000 {
+    let mut round = 0;
+    table.row("queues: 1000 items through each, a park, a wake", || {
+        round += 1;
         // 1000 into a ring of 256: most of it overflows.
         for node in all {
             let _ = local.push(NodeRef(node), &inject);
@@ -48,6 +46,5 @@ fn a_million_items_through_every_queue_allocate_nothing() {
         let now = std::time::Instant::now();
         let look = spin.start(now);
         spin.learn(&look, now);
-    }
-    assert_eq!(allocations() - before, 0);
+    });
 }
