@@ -5,9 +5,12 @@
 //!                                                ▲        │
 //!  spawns and wakes of other threads ─► entry ───┤        └─ woken meanwhile: behind all others
 //!                                                │
-//!  loop (driver): wakes by number ───────────────┘   entry and loop: every 61 polls, and when idle
+//!  loop (driver): wakes by number ───────────────┤   entry, loop and timers: every 61 polls, and
 //!
-//!  idle: nothing ready ─► the entry falls asleep ─► the loop waits, or the thread parks
+//!  timers ─► wakes of what is due ───────────────┘   when idle
+//!
+//!  idle: nothing ready ─► the entry falls asleep ─► the loop waits, or the thread parks, until the
+//!  first timer is due
 //! ```
 //!
 //! Tasks run in the order of their wakes, unless the slot for the last one is switched on. A task
@@ -30,10 +33,10 @@ pub use shared::Remote;
 use super::op::Ops;
 use crate::abi::ErrorKind;
 use crate::error::Error;
-use crate::loom::thread;
 use crate::task::here::{self, Here};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
 use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, info, run};
+use crate::time::{self, Timers};
 use root::{Root, RootGuard};
 use shared::Shared;
 use std::cell::Cell;
@@ -74,6 +77,9 @@ pub struct LocalScheduler {
     here: Box<Here>,
     shared: Arc<Shared>,
     ops: Option<Ops>,
+    timers: Arc<Timers>,
+    /// Whether time that is moved by hand goes on by itself where nothing else does.
+    skips: bool,
     running: Cell<bool>,
     turn_polls: u32,
     drain_deadline: Duration,
@@ -212,6 +218,11 @@ impl LocalScheduler {
         self.ops.as_ref()
     }
 
+    /// The timers on which its tasks sleep.
+    pub fn timers(&self) -> &Arc<Timers> {
+        &self.timers
+    }
+
     /// Every task, what it does, and what it waits for.
     pub fn dump(&self) -> Vec<TaskInfo> {
         info::list(&self.shared.dispatch)
@@ -301,6 +312,7 @@ impl LocalScheduler {
         assert!(!self.running.replace(true), "a scheduler was run by one of its own tasks");
         let _running = Running(&self.running);
         let _entered = here::enter(&self.here);
+        let _timers = time::enter(&self.timers);
         self.here.stop.set(false);
         self.take_arrived();
         while !done() {
@@ -314,7 +326,8 @@ impl LocalScheduler {
         Ok(())
     }
 
-    /// Runs so many tasks that are ready as come between two turns, then has a look at entry and loop.
+    /// Runs so many tasks that are ready as come between two turns, then has a look at entry, timers and
+    /// loop.
     fn pass(&self) -> Passed {
         let here = &*self.here;
         for ran in 0..self.turn_polls {
@@ -326,6 +339,7 @@ impl LocalScheduler {
             }
         }
         self.take_arrived();
+        self.timers.fire();
         if let Some(ops) = &self.ops
             && ops.in_flight() > 0
             // A loop that fails does so again when there is nothing else to do.
@@ -346,31 +360,45 @@ impl LocalScheduler {
         }
     }
 
-    /// Nothing is ready: waits for the loop, or for other threads.
+    /// Nothing is ready: waits for the loop, for other threads, or for the first timer.
     fn wait(&self) -> Result<(), RunError> {
         self.check_stalled()?;
+        if self.skips && self.in_flight() == 0 && self.shared.entry.is_empty() {
+            if let Some(clock) = self.timers.clock().by_hand() {
+                clock.skip();
+            }
+            if self.timers.fire() > 0 {
+                return Ok(());
+            }
+        }
         if !self.shared.entry.fall_asleep() {
             self.take_arrived();
             return Ok(());
         }
+        let left = self.timers.prepare_park();
         let turned = match &self.ops {
-            Some(ops) => ops.turn(None).map(|_| ()),
+            Some(ops) => ops.turn(left).map(|_| ()),
             None => {
-                while self.shared.entry.is_asleep() {
-                    thread::park();
-                }
+                self.shared.park(left);
                 Ok(())
             }
         };
+        self.timers.unparked();
         self.shared.entry.wake_up();
         self.take_arrived();
+        self.timers.fire();
         turned.map_err(RunError::Loop)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.ops.as_ref().map_or(0, Ops::in_flight)
     }
 
     fn check_stalled(&self) -> Result<(), RunError> {
         // The scheduler itself has one count of `Shared`.
         if Arc::strong_count(&self.shared) > 1
-            || self.ops.as_ref().is_some_and(|ops| ops.in_flight() > 0)
+            || self.in_flight() > 0
+            || self.timers.next_deadline().is_some()
         {
             return Ok(());
         }

@@ -2,12 +2,15 @@
 
 use super::entry::{Entry, State};
 use super::timers::{Renewed, Timers};
+use crate::task::{WaitsFor, WokenFrom, note_waiting};
 use std::cell::{Cell, OnceCell};
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+static SLEEP: WaitsFor = WaitsFor::new("sleep");
 
 /// How long, or until when.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +145,9 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration> {
         let slept = self.as_ref().poll_slept(cx);
+        if slept.is_pending() {
+            note_waiting(cx, &SLEEP, 0, WokenFrom::Anywhere);
+        }
         slept.map(|slept| Duration::from_nanos(slept.ended - slept.started))
     }
 }

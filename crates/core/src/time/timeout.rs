@@ -61,7 +61,8 @@ impl<F: Future> Future for Timeout<F> {
         }
         // SAFETY: as above.
         let sleep = unsafe { self.map_unchecked_mut(|this| &mut this.sleep) };
-        sleep.poll(cx).map(|_| Err(Elapsed))
+        // What the task waits for is what `future` noted, if it did.
+        sleep.as_ref().poll_slept(cx).map(|_| Err(Elapsed))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::task::Hook;
 use crate::task::here::{Here, Workers};
+use crate::time::{Clock, Timers};
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct LocalOptions {
     drain_deadline: Duration,
     blocks_max: usize,
     driver: Option<(Box<dyn Driver>, Arc<Home>)>,
+    clock: Clock,
+    skips: bool,
 }
 
 impl std::fmt::Debug for LocalOptions {
@@ -41,6 +44,8 @@ impl Default for LocalOptions {
             drain_deadline: Duration::from_secs(5),
             blocks_max: 64,
             driver: None,
+            clock: Clock::real(),
+            skips: false,
         }
     }
 }
@@ -86,6 +91,30 @@ impl LocalOptions {
         self
     }
 
+    /// The clock that its timers go by: for tests, one that is moved by hand.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whether a clock that is moved by hand goes on to the next deadline by itself where the
+    /// scheduler would otherwise wait: hours of sleeping then pass at once. Off by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_core::scheduler::LocalOptions;
+    /// use wakering_core::time::{VirtualClock, sleep};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let options = LocalOptions::new().clock(clock.clock()).skip_idle_time(true);
+    /// let slept = options.build().unwrap().block_on(sleep(Duration::from_secs(3600)));
+    /// assert_eq!(slept, Duration::from_secs(3600));
+    /// ```
+    pub fn skip_idle_time(mut self, on: bool) -> Self {
+        self.skips = on;
+        self
+    }
+
     /// How long the end of the scheduler waits for ops that are in flight.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;
@@ -100,6 +129,7 @@ impl LocalOptions {
     pub fn build(self) -> Result<LocalScheduler, Error> {
         let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
         let shared = Shared::new(self.bytes_max, ops.as_ref().map(Ops::bell));
+        let timers = Timers::new(self.clock, shared.waker());
         // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
         // calls `leave`.
         let here = unsafe { Here::new(shared.dispatch(), Workers::One, self.lifo) };
@@ -112,6 +142,8 @@ impl LocalOptions {
             here,
             shared,
             ops,
+            timers,
+            skips: self.skips,
             running: Cell::new(false),
             turn_polls: self.turn_polls,
             drain_deadline: self.drain_deadline,

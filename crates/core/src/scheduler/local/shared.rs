@@ -1,8 +1,9 @@
 //! What other threads have of a scheduler of one thread.
 
 use super::super::entry::{Entry, Pushed};
+use super::super::parker::{Parker, Unparked};
 use crate::home::Home;
-use crate::loom::{AtomicU64, Ordering, thread};
+use crate::loom::{AtomicU64, Ordering};
 use crate::task::dispatch::{Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::run;
@@ -10,6 +11,27 @@ use crate::task::spawn::{create, refused_to_panic};
 use crate::task::{JoinHandle, Spawn, SpawnError, TaskRef};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where the thread waits.
+#[derive(Debug)]
+struct Seat {
+    /// Of the loop; without one the thread parks.
+    bell: Option<Arc<Home>>,
+    parker: Parker,
+}
+
+impl Seat {
+    fn wake(&self) {
+        match &self.bell {
+            Some(home) => home.doorbell.ring(),
+            None => match self.parker.unpark() {
+                Unparked::Awake | Unparked::Woken => {}
+                Unparked::Ring => unreachable!("it waits in a loop only where there is a bell"),
+            },
+        }
+    }
+}
 
 /// What other threads have of the scheduler.
 #[derive(Debug)]
@@ -17,14 +39,12 @@ use std::sync::Arc;
 pub(super) struct Shared {
     pub(super) dispatch: Dispatch,
     pub(super) entry: Entry,
-    /// Of the loop; without one the thread is unparked.
-    bell: Option<Arc<Home>>,
-    owner: thread::Thread,
+    seat: Arc<Seat>,
     spawned_outside: AtomicU64,
 }
 
 impl Shared {
-    /// For this thread, whose loop has that bell.
+    /// For a thread whose loop has that bell.
     pub(super) fn new(bytes_max: usize, bell: Option<Arc<Home>>) -> Arc<Self> {
         Arc::new(Self {
             dispatch: Dispatch {
@@ -34,8 +54,7 @@ impl Shared {
                 status: Status::new(),
             },
             entry: Entry::new(),
-            bell,
-            owner: thread::current(),
+            seat: Arc::new(Seat { bell, parker: Parker::new() }),
             spawned_outside: AtomicU64::new(0),
         })
     }
@@ -44,6 +63,18 @@ impl Shared {
     pub(super) fn spawned_outside(&self) -> i64 {
         // Relaxed: a spawn of another thread that comes at the end comes before or after it.
         self.spawned_outside.load(Ordering::Relaxed).cast_signed()
+    }
+
+    /// What wakes the thread where it waits. It keeps nothing of the scheduler.
+    pub(super) fn waker(&self) -> impl Fn() + Send + Sync + use<> {
+        let seat = self.seat.clone();
+        move || seat.wake()
+    }
+
+    /// Sleeps until the thread is woken, or `left` is over. For a thread without a loop.
+    pub(super) fn park(&self, left: Option<Duration>) {
+        let deadline = left.and_then(|left| Instant::now().checked_add(left));
+        let _ = self.seat.parker.park(deadline);
     }
 
     pub(super) fn remote(self: &Arc<Self>) -> Remote {
@@ -69,10 +100,7 @@ impl Shared {
             Pushed::Quiet => true,
             Pushed::Closed => false,
             Pushed::Ring => {
-                match &self.bell {
-                    Some(home) => home.doorbell.ring(),
-                    None => self.owner.unpark(),
-                }
+                self.seat.wake();
                 true
             }
         }
