@@ -37,7 +37,7 @@ use std::time::Duration;
 /// What an op answers that had not begun.
 const CANCELLED: Outcome = Outcome { result: -libc::ECANCELED, flags: 0 };
 
-static OP: WaitsFor = WaitsFor::new("op");
+static OP: WaitsFor = WaitsFor::numbered("op");
 
 /// Completions that one turn hands over at most.
 const COMPLETIONS_MAX: usize = 256;

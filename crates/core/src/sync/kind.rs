@@ -12,6 +12,7 @@
 
 use crate::loom::{Arc, AtomicUsize, Mutex, Ordering, RwLock, UnsafeCell};
 use crate::sync::wake_post;
+use crate::task::{WokenFrom, is_same_waker, keep_inside};
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -58,6 +59,16 @@ pub trait Parts: Sized + 'static {
 
     /// Wakes, by the way that suits this kind.
     fn wake(waker: Waker);
+
+    /// A waker for a list of this kind, which does nothing with it but [`wake`](Self::wake) or drop it.
+    /// May be anybody's code.
+    fn keep(waker: &Waker) -> Waker;
+
+    /// Whether a kept waker wakes whom `waker` does.
+    fn is_same(kept: &Waker, waker: &Waker) -> bool;
+
+    /// From where the wake of one who waits comes.
+    const WOKEN_FROM: WokenFrom;
 }
 
 impl Parts for Local {
@@ -75,6 +86,18 @@ impl Parts for Local {
     fn wake(waker: Waker) {
         waker.wake();
     }
+
+    #[inline]
+    fn keep(waker: &Waker) -> Waker {
+        keep_inside(waker)
+    }
+
+    #[inline]
+    fn is_same(kept: &Waker, waker: &Waker) -> bool {
+        is_same_waker(kept, waker)
+    }
+
+    const WOKEN_FROM: WokenFrom = WokenFrom::Inside;
 }
 
 impl Parts for Shared {
@@ -92,6 +115,18 @@ impl Parts for Shared {
     fn wake(waker: Waker) {
         wake_post::wake(waker);
     }
+
+    #[inline]
+    fn keep(waker: &Waker) -> Waker {
+        waker.clone()
+    }
+
+    #[inline]
+    fn is_same(kept: &Waker, waker: &Waker) -> bool {
+        kept.will_wake(waker)
+    }
+
+    const WOKEN_FROM: WokenFrom = WokenFrom::Anywhere;
 }
 
 /// The operations of an atomic word. `Local`'s ignores the orderings.

@@ -30,7 +30,8 @@
 //! **Waking** happens after the lock of a line was let go, never inside. On a thread that runs a loop
 //! it may go by way of that loop's [`wake_post`].
 //!
-//! These primitives know wakers and nothing else of a runtime: they work under any.
+//! These primitives know wakers and nothing else of a runtime: they work under any. Under this crate's
+//! schedulers they say what a task waits for.
 //!
 //! ```compile_fail
 //! # use wakering_core::sync::{Local, Mutex};
@@ -57,7 +58,6 @@ mod wait;
 mod wait_cell;
 mod wait_list;
 mod wait_queue;
-pub mod waits_for;
 mod wake_batch;
 pub mod wake_post;
 pub mod watch;

@@ -19,8 +19,8 @@
 use crate::sync::kind::{Lock, Parts, Sharing};
 use crate::sync::select::Branch;
 use crate::sync::wait_list::{Node, WaitList, stage};
-use crate::sync::waits_for;
 use crate::sync::wake_batch::WakeBatch;
+use crate::task::{WaitsFor, note_waiting};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -210,7 +210,7 @@ impl<'a, R: Rule<'a>> Wait<'a, R> {
         ticket: Option<u64>,
     ) -> Poll<R::Output> {
         // Cloned here, because a waker's clone may be anybody's code.
-        let mut waker = Some(cx.waker().clone());
+        let mut waker = Some(KindOf::<R>::keep(cx.waker()));
         let (place, rule, node) = (self.place, &mut self.rule, &self.node);
         // SAFETY: `self` came out of a pin, and `node` is never moved.
         let node = unsafe { Pin::new_unchecked(node) };
@@ -236,15 +236,17 @@ impl<'a, R: Rule<'a>> Wait<'a, R> {
                 Poll::Ready(output)
             }
             Served::Granted(payload) => self.use_granted(cx, payload, ticket),
-            Served::Joined => Self::pending(),
+            Served::Joined => self.pending(cx),
         }
     }
 
     /// Every Pending of this module goes through here (and through the oneshot's poll): the place
     /// where a task learns what it waits for.
     #[inline]
-    fn pending() -> Poll<R::Output> {
-        waits_for::set(R::LABEL);
+    fn pending(&self, cx: &Context<'_>) -> Poll<R::Output> {
+        let reason = const { &WaitsFor::addressed(R::LABEL) };
+        let place = std::ptr::from_ref(self.place).addr();
+        note_waiting(cx, reason, place, KindOf::<R>::WOKEN_FROM);
         Poll::Pending
     }
 
@@ -258,8 +260,8 @@ impl<'a, R: Rule<'a>> Wait<'a, R> {
                 .then(|| unsafe { R::line(state).will_wake(node, cx.waker()) })
         });
         match same {
-            Some(true) => Self::pending(),
-            Some(false) => self.stay_with(cx, cx.waker().clone()),
+            Some(true) => self.pending(cx),
+            Some(false) => self.stay_with(cx, KindOf::<R>::keep(cx.waker())),
             None => self.take(cx),
         }
     }
@@ -275,7 +277,7 @@ impl<'a, R: Rule<'a>> Wait<'a, R> {
             Ok(unsafe { R::line(state).replace_waker(node, waker) })
         });
         match replaced {
-            Ok(_old) => Self::pending(),
+            Ok(_old) => self.pending(cx),
             Err(_unused) => self.take(cx),
         }
     }

@@ -133,7 +133,7 @@ impl<K: Sharing> WaitCell<K> {
             // Acquire: with the Release of `finish`.
             match self.state.load(Ordering::Acquire) {
                 EMPTY => {
-                    let waker = cx.waker().clone();
+                    let waker = K::keep(cx.waker());
                     // SAFETY: Empty, and this is the waiter: nobody else reaches the waker (C1).
                     self.waker.with_mut(|place| unsafe { place.cast::<Waker>().write(waker) });
                     // Release: with the Acquire of `finish_waited_for`.
@@ -159,7 +159,7 @@ impl<K: Sharing> WaitCell<K> {
     fn will_wake(&self, waker: &Waker) -> bool {
         // SAFETY: it was written before Waiting, and nobody writes it but the waiter, which is this
         // thread. The finisher may take it meanwhile, which leaves its bits as they are.
-        self.waker.with(|place| unsafe { &*place.cast::<Waker>() }.will_wake(waker))
+        self.waker.with(|place| K::is_same(unsafe { &*place.cast::<Waker>() }, waker))
     }
 
     /// 5.

@@ -291,7 +291,7 @@ impl<K: Sharing, P> WaitList<K, P> {
     /// As [`Self::remove`].
     pub(crate) unsafe fn will_wake(&self, node: Pin<&Node<K, P>>, waker: &Waker) -> bool {
         // SAFETY: passed on.
-        unsafe { Node::link(NonNull::from(node.get_ref()), |link| link.waker.will_wake(waker)) }
+        unsafe { Node::link(NonNull::from(node.get_ref()), |link| K::is_same(&link.waker, waker)) }
     }
 
     /// 2: changes the waker. Gives the old one, to be dropped after the lock was let go (K1).

@@ -23,6 +23,10 @@ use crate::scheduler::link::{Item, Link};
 use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
 
+/// One waker that is kept inside, above the bits that a pointer of a program has.
+const INSIDE_ONE: usize = 1 << 48;
+const INSIDE_MAX: usize = !(INSIDE_ONE - 1);
+
 /// See the module's text.
 #[derive(Debug)]
 #[repr(C)]
@@ -34,6 +38,7 @@ pub(crate) struct Header {
     entry: Link,
     pub(super) state: State,
     vtable: AtomicPtr<VTable>,
+    /// See [`super::waits`]: a pointer, and above its 48 bits a count.
     reason: AtomicPtr<WaitsFor>,
     /// The words of whom to wake at the end: see I5 of [`super::state`]. Atomic, because they may be
     /// read while the join handle changes its mind; what was read then is thrown away.
@@ -105,12 +110,49 @@ impl Header {
     }
 
     pub(super) fn reason(&self) -> Option<&'static WaitsFor> {
-        // SAFETY: only `prepare` and `set_reason` write it: null, or from a `&'static`.
-        unsafe { self.reason.load(Ordering::Relaxed).as_ref() }
+        // Relaxed, here and below: one thread writes, and who lists tasks asks the state whether what
+        // was read still holds.
+        let reason = self.reason.load(Ordering::Relaxed).map_addr(|bits| bits & (INSIDE_ONE - 1));
+        // SAFETY: but for the count, only `prepare` and `set_reason` write it: null, or from a
+        // `&'static`.
+        unsafe { reason.as_ref() }
     }
 
+    /// By the thread that polls the task.
+    #[inline]
     pub(super) fn set_reason(&self, reason: &'static WaitsFor) {
-        self.reason.store(std::ptr::from_ref(reason).cast_mut(), Ordering::Relaxed);
+        let count = self.reason.load(Ordering::Relaxed).addr() & INSIDE_MAX;
+        let reason = std::ptr::from_ref(reason).cast_mut();
+        debug_assert_eq!(reason.addr() & INSIDE_MAX, 0);
+        self.reason.store(reason.map_addr(|bits| bits | count), Ordering::Relaxed);
+    }
+
+    /// How many wakers are kept inside (N1 of [`super::waits`]).
+    pub(super) fn inside(&self) -> u64 {
+        (self.reason.load(Ordering::Relaxed).addr() / INSIDE_ONE) as u64
+    }
+
+    /// One more waker is kept inside. At home.
+    #[inline]
+    pub(super) fn add_inside(&self) {
+        // A task with 65,535 of them stays there for good: then it counts as one that others may
+        // wake, which is the harmless mistake.
+        self.change_inside(|bits| if bits & INSIDE_MAX == INSIDE_MAX { 0 } else { INSIDE_ONE });
+    }
+
+    /// One waker less is kept inside. At home.
+    #[inline]
+    pub(super) fn drop_inside(&self) {
+        self.change_inside(|bits| {
+            if bits & INSIDE_MAX == INSIDE_MAX { 0 } else { INSIDE_ONE.wrapping_neg() }
+        });
+    }
+
+    #[inline]
+    fn change_inside(&self, by: impl FnOnce(usize) -> usize) {
+        let reason = self.reason.load(Ordering::Relaxed);
+        let changed = reason.map_addr(|bits| bits.wrapping_add(by(bits)));
+        self.reason.store(changed, Ordering::Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@ use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::here;
 use super::state::Look;
-use super::waits::{self, Note};
+use super::waits::{self, Note, WaitsFor};
 
 /// What a task was doing when the list was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub enum Doing {
     /// Pending.
     Waiting {
         /// What for, as the primitive calls it that was polled last; `None` where it did not say.
-        reason: Option<&'static str>,
+        reason: Option<&'static WaitsFor>,
         /// Which: a descriptor, a task's number, an address.
         word: usize,
     },
@@ -51,7 +51,8 @@ impl std::fmt::Display for TaskInfo {
         match self.doing {
             Doing::Ready => f.write_str(": ready"),
             Doing::Waiting { reason: Some(reason), word } => {
-                write!(f, ": waits for {reason} {word:#x}")
+                f.write_str(": waits for ")?;
+                reason.write(f, word)
             }
             Doing::Waiting { reason: None, .. } => f.write_str(": waits"),
         }
@@ -74,10 +75,7 @@ pub(crate) fn of(
     }
     let doing = match !is_idle(task, look) || look.is_aborted() {
         true => Doing::Ready,
-        false => Doing::Waiting {
-            reason: reason.filter(|_| note.is_there()).map(super::WaitsFor::name),
-            word: note.word(),
-        },
+        false => Doing::Waiting { reason: reason.filter(|_| note.is_there()), word: note.word() },
     };
     let name = if look.is_named() { name(task.number()) } else { None };
     Some(TaskInfo { id: TaskId::of(task), name, type_name, doing, system: look.is_system() })
@@ -116,7 +114,7 @@ pub(crate) fn is_stuck(task: TaskRef) -> bool {
             && !look.is_entered()
             && !note.is_anywhere()
             && !look.is_join_anywhere()
-            && look.wakers() == note.inside() as u64)
+            && look.wakers() == task.header().inside())
 }
 
 /// The task that is polled on this thread.

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::ptr::without_provenance_mut;
 use std::task::{Context, Poll, Waker};
 
-static JOIN: WaitsFor = WaitsFor::new("join");
+static JOIN: WaitsFor = WaitsFor::numbered("join");
 
 /// Why a task has no output.
 pub struct JoinError {
@@ -214,9 +214,9 @@ impl<T> JoinHandle<T> {
         let number = self.task.number() as usize;
         match at {
             At::Inside(joiner) => {
-                waits::note(joiner, &JOIN, number, WokenFrom::Inside, false);
+                waits::note(joiner, &JOIN, number, WokenFrom::Inside);
             }
-            _ => waits::note_waiting(cx, &JOIN, number, WokenFrom::Anywhere),
+            _ => waits::note_waiting(cx, &JOIN, number, WokenFrom::Inside),
         }
         Ok(())
     }
@@ -232,8 +232,8 @@ fn words(joiner: TaskRef) -> [*mut (); 2] {
 /// Where a join handle is polled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum At {
-    /// By this task of the same scheduler, at the home of both, with its own waker: it is noted
-    /// without a count.
+    /// By this task of the same scheduler, at the home of both, with its own waker, which is not
+    /// cloned for it.
     Inside(TaskRef),
     /// At the task's home.
     Home,

@@ -1,60 +1,100 @@
 //! What a task waits for, so that a list of tasks can say it, and a scheduler can tell a program
 //! that waits from one that never ends.
 //!
-//! While a task is polled, whatever is about to answer Pending notes itself here. The note lies in
-//! the word that links queues, which a task that is in no queue does not use:
+//! While a task is polled, whatever is about to answer Pending notes itself here: the word in the link
+//! of queues, which a task that is in no queue does not use, the reason in a word of its own.
 //!
 //! ```text
-//! 63     62      61         60           48 47                   0
-//! | idle | noted | anywhere | wakers inside | word of the primitive |
+//! link     63     62      61         47                   0
+//!          | idle | noted | anywhere | word of the primitive |
+//! reason   63          48 47                   0
+//!          | kept inside | the kind of waiting   |
 //! ```
 //!
 //! At the end of a poll at home the link says Idle beside it; no address does (see
 //! [`super::state`])
+//!
+//! A waker that a primitive of one thread keeps cannot be reached from another, so it does not count
+//! as one that is out. Such wakers are counted themselves, not the polls that made them: a
+//! future that waits may be polled twice, moved to another task, or dropped while its task sleeps.
+//!
+//! - **N1** *Kept inside* is the number of wakers of the task with the table of [`keep_inside`]. Only
+//!   the task's home makes, wakes and drops them, so it is written by one thread.
+//! - **N2** What has such a waker is `!Send`: no other thread can wake, clone or drop it.
 
 #![forbid(unsafe_code)]
 
 use super::TaskRef;
 use super::here;
+use super::waker;
 use std::ptr::without_provenance_mut;
-use std::task::Context;
+use std::task::{Context, Waker};
 
 const IDLE: usize = 1 << 63;
 const NOTED: usize = 1 << 62;
-const INSIDE_ONE: usize = 1 << 48;
 const ANYWHERE: usize = 1 << 61;
-const INSIDE: usize = ANYWHERE - INSIDE_ONE;
-const WORD: usize = INSIDE_ONE - 1;
+const WORD: usize = (1 << 48) - 1;
 
 /// A kind of waiting, with its name for people: make one `static` of it per kind.
 ///
 /// ```
 /// use wakering_core::task::WaitsFor;
-/// static LOCK: WaitsFor = WaitsFor::new("mutex");
+/// static LOCK: WaitsFor = WaitsFor::addressed("mutex");
 /// assert_eq!(LOCK.name(), "mutex");
 /// ```
-#[derive(Debug)]
-pub struct WaitsFor(&'static str);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WaitsFor {
+    name: &'static str,
+    word: Word,
+}
+
+/// What the word beside the name is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Word {
+    Nothing,
+    Number,
+    Address,
+}
 
 impl WaitsFor {
-    /// A kind of waiting.
+    /// A kind of waiting of which there is one: "sleep".
     pub const fn new(name: &'static str) -> Self {
-        Self(name)
+        Self { name, word: Word::Nothing }
+    }
+
+    /// A kind of waiting for something that has a number: "op 3".
+    pub const fn numbered(name: &'static str) -> Self {
+        Self { name, word: Word::Number }
+    }
+
+    /// A kind of waiting for something that is known by where it lies: "mutex 0x7f3a".
+    pub const fn addressed(name: &'static str) -> Self {
+        Self { name, word: Word::Address }
     }
 
     /// Its name.
     pub const fn name(&self) -> &'static str {
-        self.0
+        self.name
+    }
+
+    pub(super) fn write(&self, f: &mut std::fmt::Formatter<'_>, word: usize) -> std::fmt::Result {
+        f.write_str(self.name)?;
+        match self.word {
+            Word::Nothing => Ok(()),
+            Word::Number => write!(f, " {word}"),
+            Word::Address => write!(f, " {word:#x}"),
+        }
     }
 }
 
 /// From where the wake will come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WokenFrom {
-    /// Only from a task of this scheduler that runs: what holds the waker cannot be reached from
-    /// anywhere else. Where all tasks wait so, none will ever run again.
+    /// Through a waker that was cloned from the context. Wakers are counted: while one is out, the
+    /// scheduler takes it that somebody will use it. (Those that lie in the primitives of
+    /// [`sync::local`](crate::sync::local) are not out.)
     Inside,
-    /// From anywhere: a driver, a timer, another thread.
+    /// Also, or only, by something that has no waker: a driver that knows the task's number.
     Anywhere,
 }
 
@@ -73,11 +113,7 @@ impl Note {
         self.bits & NOTED != 0
     }
 
-    pub(super) const fn inside(self) -> usize {
-        if self.is_there() { (self.bits & INSIDE) / INSIDE_ONE } else { 0 }
-    }
-
-    /// Whether something said that it may wake the task from anywhere.
+    /// Whether something said that it may wake the task without a waker.
     pub(super) const fn is_anywhere(self) -> bool {
         self.is_there() && self.bits & ANYWHERE != 0
     }
@@ -86,17 +122,13 @@ impl Note {
         self.bits & WORD
     }
 
-    const fn and(self, word: usize, from: WokenFrom, counted: bool) -> Self {
-        let before = if self.is_there() { self.bits & (INSIDE | ANYWHERE) } else { 0 };
+    const fn and(self, word: usize, from: WokenFrom) -> Self {
+        let before = if self.is_there() { self.bits & ANYWHERE } else { 0 };
         let more = match from {
-            WokenFrom::Anywhere => before | ANYWHERE,
-            WokenFrom::Inside if !counted => before,
-            // A task with 8,191 such wakers out stays at that number: then it counts as one that
-            // others may wake, which is the harmless mistake.
-            WokenFrom::Inside if before & INSIDE == INSIDE => before,
-            WokenFrom::Inside => before + INSIDE_ONE,
+            WokenFrom::Anywhere => ANYWHERE,
+            WokenFrom::Inside => 0,
         };
-        Self { bits: NOTED | more | (word & WORD) }
+        Self { bits: NOTED | before | more | (word & WORD) }
     }
 }
 
@@ -115,33 +147,39 @@ pub(super) fn set_idle(task: TaskRef) {
 }
 
 /// Notes that the task that is being polled waits for `reason`, and `word`, of which 48 bits are
-/// kept: a descriptor, an address, a number. For primitives that are about to answer Pending.
+/// kept: a descriptor, an address, a number. For primitives that are about to answer Pending. Of
+/// several notes in one poll the last one stands in lists of tasks.
 ///
-/// `from` says where the waker that was cloned from `cx` for it lies. Say [`WokenFrom::Inside`] once
-/// for each clone that is out, in every poll that ends Pending, and only where nothing but a running
-/// task of the same scheduler can wake it.
+/// `from` says what will wake it; [`WokenFrom::Anywhere`] is never wrong.
 ///
 /// It does nothing under a foreign runtime, or under a waker that is not the task's own.
+#[inline]
 pub fn note_waiting(cx: &Context<'_>, reason: &'static WaitsFor, word: usize, from: WokenFrom) {
     let Some(task) = here::current() else { return };
-    if super::waker::is_of(cx.waker(), task) {
-        note(task, reason, word, from, true);
+    if waker::is_of(cx.waker(), task) {
+        note(task, reason, word, from);
     }
 }
 
-/// The same for the task that is polled here; `counted` where a waker was cloned for it.
-pub(super) fn note(
-    task: TaskRef,
-    reason: &'static WaitsFor,
-    word: usize,
-    from: WokenFrom,
-    counted: bool,
-) {
-    let note = Note::of(task).and(word, from, counted);
+/// The same for the task that is polled here.
+#[inline]
+pub(super) fn note(task: TaskRef, reason: &'static WaitsFor, word: usize, from: WokenFrom) {
+    let note = Note::of(task).and(word, from);
     let header = task.header();
     header.set_reason(reason);
     // The task is being polled by this thread, so it is in no queue and the link is unused.
     header.link.set_next(without_provenance_mut(note.bits));
+}
+
+/// A waker for a primitive that never leaves this thread, and keeps it to itself until it wakes or
+/// drops it (N2). Under any other waker than that of the task that is polled here, a plain clone.
+#[inline]
+pub(crate) fn keep_inside(waker: &Waker) -> Waker {
+    let task = here::with(|here| here.filter(|here| here.is_home())?.current.get());
+    match task {
+        Some(task) if waker::is_of(waker, task) => waker::inside(task),
+        _ => waker.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -149,18 +187,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_keeps_count_and_word_apart() {
+    fn a_note_keeps_where_from_and_word_apart() {
         use WokenFrom::{Anywhere, Inside};
         let none = Note { bits: 0 };
-        let one = none.and(usize::MAX, Inside, true);
-        assert_eq!((one.inside(), one.word()), (1, WORD));
-        let two = one.and(7, Anywhere, true).and(8, Inside, false).and(9, Inside, true);
-        assert_eq!((two.inside(), two.word()), (2, 9));
-        assert!(two.is_anywhere() && !one.is_anywhere());
-        let mut many = none;
-        for _ in 0..40_000 {
-            many = many.and(0, Inside, true);
-        }
-        assert_eq!(many.inside(), INSIDE / INSIDE_ONE);
+        let one = none.and(usize::MAX, Inside);
+        assert_eq!((one.is_anywhere(), one.word()), (false, WORD));
+        let two = one.and(7, Anywhere).and(9, Inside);
+        assert_eq!((two.is_anywhere(), two.word()), (true, 9));
     }
 }

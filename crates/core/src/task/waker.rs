@@ -21,6 +21,8 @@ use std::ptr::NonNull;
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+/// Of wakers that no other thread can reach. A clone of one is an ordinary one.
+static INSIDE: RawWakerVTable = RawWakerVTable::new(clone, wake_inside, wake_by_ref, drop_inside);
 
 /// The waker of a task for one poll of it: it counts nothing, since the poll keeps the task.
 #[inline]
@@ -29,6 +31,25 @@ pub(super) fn borrowed(task: TaskRef) -> ManuallyDrop<Waker> {
     // SAFETY: the functions below keep the contract; the count that `drop` would give up is not
     // there, so it is not dropped, and it is gone before SCHEDULED is given up (I1, I3).
     ManuallyDrop::new(unsafe { Waker::new(data, &VTABLE) })
+}
+
+/// A waker of a task that is polled on this thread, its home, for whom N2 of [`waits`] holds.
+#[inline]
+pub(super) fn inside(task: TaskRef) -> Waker {
+    task.state().add_reference();
+    task.header().add_inside();
+    let data = task.as_ptr().as_ptr().cast_const().cast();
+    // SAFETY: the functions below keep the contract; the reference is the one just added.
+    unsafe { Waker::new(data, &INSIDE) }
+}
+
+/// Whether a waker that is kept wakes the same task as one that a future was polled with.
+#[inline]
+pub(crate) fn is_same(kept: &Waker, polled: &Waker) -> bool {
+    kept.data() == polled.data()
+        && (std::ptr::eq(kept.vtable(), polled.vtable())
+            || (std::ptr::eq(kept.vtable(), &raw const INSIDE)
+                && std::ptr::eq(polled.vtable(), &raw const VTABLE)))
 }
 
 /// Whether it is that task's own waker.
@@ -151,6 +172,20 @@ pub(super) fn abort(task: TaskRef) {
 fn push(here: &Here, task: TaskRef) {
     here.trace(|| Step::Woken(super::TaskId::of(task)));
     here.push(task, Place::Woken);
+}
+
+unsafe fn wake_inside(data: *const ()) {
+    // SAFETY: a waker's data, by the contract of the table.
+    unsafe { task(data) }.header().drop_inside();
+    // SAFETY: the same waker, as an ordinary one.
+    unsafe { wake(data) };
+}
+
+unsafe fn drop_inside(data: *const ()) {
+    // SAFETY: a waker's data, by the contract of the table.
+    unsafe { task(data) }.header().drop_inside();
+    // SAFETY: the same waker, as an ordinary one.
+    unsafe { drop_waker(data) };
 }
 
 unsafe fn drop_waker(data: *const ()) {

@@ -112,7 +112,7 @@ impl Sleep {
             // SAFETY: this future owns its entry and starts it on these timers only.
             let renewed = unsafe { timers.renew(&self.entry, cx.waker()) };
             if renewed == Renewed::Waits {
-                return Poll::Pending;
+                return pending(cx);
             }
         }
         Poll::Ready(Slept { started, ended: timers.clock().nanos() })
@@ -136,8 +136,15 @@ impl Sleep {
         let entry = unsafe { self.map_unchecked(|this| &this.entry) };
         // SAFETY: Idle, as the goal says; dropping the future cancels it on these timers.
         unsafe { timers.start(entry, now, deadline, waker) };
-        Poll::Pending
+        pending(cx)
     }
+}
+
+fn pending(cx: &Context<'_>) -> Poll<Slept> {
+    static SLEEP: WaitsFor = WaitsFor::new("sleep");
+    // The timers have a waker, which counts as one that is out.
+    note_waiting(cx, &SLEEP, 0, WokenFrom::Anywhere);
+    Poll::Pending
 }
 
 impl Future for Sleep {

@@ -14,7 +14,7 @@ use crate::loom::UnsafeCell;
 use crate::sync::kind::{Kind, Shared, Sharing};
 use crate::sync::select::Branch;
 use crate::sync::wait_cell::{Finished, Left, WaitCell};
-use crate::sync::waits_for;
+use crate::task::{WaitsFor, note_waiting};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -293,7 +293,8 @@ impl<T, K: Sharing, S: Storage> Future for Receiver<T, K, S> {
             // SAFETY: it is the outcome.
             Poll::Ready(outcome) => Poll::Ready(unsafe { this.settle(cell, outcome) }),
             Poll::Pending => {
-                waits_for::set("oneshot");
+                static ONESHOT: WaitsFor = WaitsFor::addressed("oneshot");
+                note_waiting(cx, &ONESHOT, cell.addr().get(), K::WOKEN_FROM);
                 Poll::Pending
             }
         }

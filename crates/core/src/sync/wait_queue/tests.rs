@@ -145,15 +145,6 @@ fn the_wakers_of_a_line_are_dropped_with_their_waiters() {
 }
 
 #[test]
-fn what_a_waiter_waits_for_is_said() {
-    let queue = WaitQueue::<Local>::new();
-    let _ = crate::sync::waits_for::take();
-    let _waiting = Hand::waiting(queue.wait());
-    assert_eq!(crate::sync::waits_for::take(), Some("wakeup"));
-    assert_eq!(crate::sync::waits_for::take(), None);
-}
-
-#[test]
 fn sizes() {
     assert!(size_of::<WaitQueue<Local>>() <= 48);
     assert!(size_of::<WaitQueue<Shared>>() <= 48);
