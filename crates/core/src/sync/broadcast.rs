@@ -12,26 +12,19 @@
 #![forbid(unsafe_code)]
 
 use crate::loom::Ordering;
-use crate::sync::kind::{Kind, Local, Lock, Parts, Shared, Sharing, Value, Word};
-use crate::sync::wait::{Enter, Entry, Gone, Place, Rule, Wait, serve};
-use crate::sync::wait_list::WaitList;
-use crate::sync::wake_batch::WakeBatch;
+use crate::sync::kind::{Kind, Local, Parts, Shared, Sharing, Value, Word};
+use crate::sync::news::{Listener, Listens, News};
+use crate::sync::wait::Wait;
 use std::fmt;
-use std::marker::PhantomData;
-
-/// The word: how many were sent, above one bit that says that no more will come.
-const CLOSED: usize = 1;
-const SENT: usize = 2;
 
 /// What senders and receivers share.
 pub struct Ring<T, K: Sharing> {
     places: Box<[K::Value<Stored<T>>]>,
-    word: K::Word,
+    /// How many were sent.
+    sent: News<K>,
     /// One sender at a time: how many it has sent.
     tail: K::Value<usize>,
-    senders: K::Word,
     receivers: K::Word,
-    lock: K::Lock<WaitList<K, ()>>,
 }
 
 struct Stored<T> {
@@ -64,7 +57,7 @@ pub enum RecvError {
 }
 
 /// Waits for a value. See [`Receiver::recv`].
-pub type Receiving<'a, T, K = Shared> = Wait<'a, Receives<'a, T, K>>;
+pub type Receiving<'a, T, K = Shared> = Wait<'a, Listens<Receives<'a, T, K>>>;
 
 /// A ring of `capacity` values, for any thread. With 0 it is 1.
 ///
@@ -92,26 +85,14 @@ fn ends<T, K: Sharing>(capacity: usize) -> (Sender<T, K>, Receiver<T, K>) {
     let place = |number| K::Value::new(Stored { number, value: None });
     let ring = K::share(Ring {
         places: (0..capacity.max(1)).map(place).collect(),
-        word: K::Word::new(0),
+        sent: News::new(),
         tail: K::Value::new(0),
-        senders: K::Word::new(1),
         receivers: K::Word::new(1),
-        lock: K::Lock::new(WaitList::new()),
     });
     (Sender(ring.clone()), Receiver { ring, next: 0 })
 }
 
 impl<T, K: Sharing> Ring<T, K> {
-    fn word(&self) -> usize {
-        // Acquire: with the Release by which it is moved.
-        self.word.load(Ordering::Acquire)
-    }
-
-    /// Calls everybody who waits, after the word was moved.
-    fn announce(&self) {
-        serve(self, |line, _| line.call_all());
-    }
-
     /// The value of that number; `None` where it was written over.
     fn read(&self, number: usize) -> Option<T>
     where
@@ -127,12 +108,11 @@ impl<T, K: Sharing> Ring<T, K> {
         T: Clone,
     {
         loop {
-            let word = self.word();
-            let sent = word / SENT;
-            if *next == sent {
-                return (word & CLOSED != 0).then_some(Err(RecvError::Closed));
+            let sent = self.sent.told();
+            if *next == sent.count() {
+                return sent.is_all().then_some(Err(RecvError::Closed));
             }
-            let oldest = sent.saturating_sub(self.places.len());
+            let oldest = sent.count().saturating_sub(self.places.len());
             if *next < oldest {
                 let lost = oldest - *next;
                 *next = oldest;
@@ -142,7 +122,7 @@ impl<T, K: Sharing> Ring<T, K> {
                 *next += 1;
                 return Some(Ok(value));
             }
-            // Written over since the word was read, which has moved since: this receiver lags.
+            // Written over since the count was read, which has moved since: this receiver lags.
         }
     }
 }
@@ -162,13 +142,12 @@ impl<T, K: Sharing> Sender<T, K> {
             *sent += 1;
             let place = &ring.places[number % ring.places.len()];
             place.write(|stored| {
-                // Inside, so that who finds the place written over finds the word moved too.
-                // Release: with the Acquire of `word`.
-                ring.word.fetch_add(SENT, Ordering::Release);
+                // Inside, so that who finds the place written over finds the count moved too.
+                ring.sent.tell();
                 std::mem::replace(stored, Stored { number, value: Some(value) }).value
             })
         });
-        ring.announce();
+        ring.sent.announce();
         // Relaxed: a hint.
         ring.receivers.load(Ordering::Relaxed)
     }
@@ -177,7 +156,7 @@ impl<T, K: Sharing> Sender<T, K> {
     pub fn subscribe(&self) -> Receiver<T, K> {
         // Relaxed: a count for `send` to tell.
         self.0.receivers.fetch_add(1, Ordering::Relaxed);
-        Receiver { ring: self.0.clone(), next: self.0.word() / SENT }
+        Receiver { ring: self.0.clone(), next: self.0.sent.told().count() }
     }
 }
 
@@ -191,7 +170,8 @@ impl<T: Clone, K: Sharing> Receiver<T, K> {
     ///
     /// Cancel-safe: a value is read by the poll that returns it. Dropped, it has read nothing.
     pub fn recv(&mut self) -> Receiving<'_, T, K> {
-        Wait::new(&*self.ring, Receives { next: &mut self.next, ring: PhantomData })
+        let ring = &*self.ring;
+        Wait::new(&ring.sent, Listens(Receives { next: &mut self.next, ring }))
     }
 
     /// The next value, or why there is none; `None` where it was not sent yet.
@@ -200,84 +180,38 @@ impl<T: Clone, K: Sharing> Receiver<T, K> {
     }
 }
 
-impl<T, K: Sharing> Place for Ring<T, K> {
-    type Kind = K;
-    type State = WaitList<K, ()>;
-
-    fn lock(&self) -> &<K as Parts>::Lock<WaitList<K, ()>> {
-        &self.lock
-    }
-
-    fn settle(&self, line: &mut WaitList<K, ()>, wakes: &mut WakeBatch<K>) {
-        line.grant_called(wakes, |()| ());
-    }
-}
-
-/// The rule of [`Receiver::recv`].
+/// Who waits for a value. See [`Receiver::recv`].
 #[derive(Debug)]
-pub struct Receives<'a, T, K> {
+pub struct Receives<'a, T, K: Sharing> {
     next: &'a mut usize,
-    ring: PhantomData<(fn() -> T, K)>,
+    ring: &'a Ring<T, K>,
 }
 
-impl<'a, T: Clone + 'a, K: Sharing> Rule<'a> for Receives<'a, T, K> {
-    type Place = Ring<T, K>;
-    type Payload = ();
+impl<T: Clone, K: Sharing> Listener for Receives<'_, T, K> {
+    type Kind = K;
     type Output = Result<T, RecvError>;
     const LABEL: &'static str = "broadcast";
 
-    fn line(line: &mut WaitList<K, ()>) -> &mut WaitList<K, ()> {
-        line
+    fn seen(&self) -> usize {
+        *self.next
     }
 
-    fn attempt(&mut self, ring: &'a Ring<T, K>) -> Option<Self::Output> {
-        ring.next(self.next)
-    }
-
-    /// The word moves before the lock is taken to call those in line: who looks under the lock and
-    /// sees nothing new is in line when the call comes.
-    fn enter(
-        &mut self,
-        ring: &'a Ring<T, K>,
-        _: &mut WaitList<K, ()>,
-        _: Entry<()>,
-        _: &mut WakeBatch<K>,
-    ) -> Enter<Self::Output, ()> {
-        // The value is read without the lock: a clone is the user's code.
-        if ring.word() == *self.next * SENT { Enter::Wait(()) } else { Enter::Granted(()) }
-    }
-
-    fn granted(&mut self, ring: &'a Ring<T, K>, (): ()) -> Result<Self::Output, ()> {
-        ring.next(self.next).ok_or(())
-    }
-
-    fn left(
-        &mut self,
-        _: &'a Ring<T, K>,
-        _: &mut WaitList<K, ()>,
-        _: Gone<()>,
-        _: &mut WakeBatch<K>,
-    ) -> Option<()> {
-        None
+    #[inline]
+    fn read(&mut self) -> Option<Self::Output> {
+        self.ring.next(self.next)
     }
 }
 
 impl<T, K: Sharing> Clone for Sender<T, K> {
     fn clone(&self) -> Self {
-        // Relaxed: this sender keeps the count from falling to zero meanwhile.
-        self.0.senders.fetch_add(1, Ordering::Relaxed);
+        self.0.sent.add_sender();
         Self(self.0.clone())
     }
 }
 
 impl<T, K: Sharing> Drop for Sender<T, K> {
     fn drop(&mut self) {
-        // AcqRel: the last one has what the others sent behind it.
-        if self.0.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Release: with the Acquire of `word`. Only the last sender adds the one bit.
-            self.0.word.fetch_add(CLOSED, Ordering::Release);
-            self.0.announce();
-        }
+        self.0.sent.drop_sender();
     }
 }
 
@@ -311,7 +245,7 @@ impl std::error::Error for RecvError {}
 
 impl<T, K: Sharing> fmt::Debug for Ring<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring").field("sent", &(self.word() / SENT)).finish_non_exhaustive()
+        f.debug_struct("Ring").field("sent", &self.sent.told().count()).finish_non_exhaustive()
     }
 }
 

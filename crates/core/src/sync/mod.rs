@@ -46,6 +46,7 @@ pub mod channel;
 mod kind;
 pub mod local;
 mod mutex;
+mod news;
 mod notify;
 pub mod oneshot;
 mod owner_lock;

@@ -2,24 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use crate::loom::Ordering;
-use crate::sync::kind::{Kind, Local, Lock, Parts, Shared, Sharing, Value, Word};
-use crate::sync::wait::{Enter, Entry, Gone, Place, Rule, Wait, serve};
-use crate::sync::wait_list::WaitList;
-use crate::sync::wake_batch::WakeBatch;
+use crate::sync::kind::{Kind, Local, Parts, Shared, Sharing, Value};
+use crate::sync::news::{Listener, Listens, News};
+use crate::sync::wait::Wait;
 use std::fmt;
-use std::marker::PhantomData;
-
-/// The version word: a count of changes above one bit that says that no more will come.
-const CLOSED: usize = 1;
-const CHANGE: usize = 2;
 
 /// What sender and receivers share.
 pub struct Watched<T, K: Sharing> {
     value: K::Value<T>,
-    version: K::Word,
-    senders: K::Word,
-    lock: K::Lock<WaitList<K, ()>>,
+    /// How often the value was changed.
+    changes: News<K>,
 }
 
 type Shares<T, K> = <K as Parts>::Ref<Watched<T, K>>;
@@ -30,7 +22,7 @@ pub struct Sender<T, K: Sharing = Shared>(Shares<T, K>);
 /// Sees the value, and waits for changes. Each clone has seen what the original has.
 pub struct Receiver<T, K: Sharing = Shared> {
     shared: Shares<T, K>,
-    /// The version that was seen last.
+    /// How many changes it has seen.
     seen: usize,
 }
 
@@ -39,7 +31,7 @@ pub struct Receiver<T, K: Sharing = Shared> {
 pub struct Unchanging;
 
 /// Waits for a change. See [`Receiver::changed`].
-pub type Changing<'a, T, K = Shared> = Wait<'a, Changes<'a, T, K>>;
+pub type Changing<'a, T, K = Shared> = Wait<'a, Listens<Changes<'a, T, K>>>;
 
 /// A value that any thread may change and watch. The receiver has seen `value`.
 ///
@@ -62,35 +54,8 @@ pub fn local<T>(value: T) -> (Sender<T, Local>, Receiver<T, Local>) {
 }
 
 fn ends<T, K: Sharing>(value: T) -> (Sender<T, K>, Receiver<T, K>) {
-    let shared = K::share(Watched {
-        value: K::Value::new(value),
-        version: K::Word::new(0),
-        senders: K::Word::new(1),
-        lock: K::Lock::new(WaitList::new()),
-    });
+    let shared = K::share(Watched { value: K::Value::new(value), changes: News::new() });
     (Sender(shared.clone()), Receiver { shared, seen: 0 })
-}
-
-impl<T, K: Sharing> Watched<T, K> {
-    fn version(&self) -> usize {
-        // Acquire: with the Release by which it is moved.
-        self.version.load(Ordering::Acquire)
-    }
-
-    /// Calls everybody who waits, after the version was moved.
-    fn announce(&self) {
-        serve(self, |line, _| line.call_all());
-    }
-
-    /// News since `seen`, which is brought up to date by it.
-    fn news(&self, seen: &mut usize) -> Option<Result<(), Unchanging>> {
-        let version = self.version();
-        if version & !CLOSED != *seen {
-            *seen = version & !CLOSED;
-            return Some(Ok(()));
-        }
-        (version & CLOSED != 0).then_some(Err(Unchanging))
-    }
 }
 
 impl<T, K: Sharing> Sender<T, K> {
@@ -110,12 +75,11 @@ impl<T, K: Sharing> Sender<T, K> {
     pub fn change<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let result = self.0.value.write(|value| {
             let result = f(value);
-            // Inside, so that a reader knows which version it reads. Release: with the Acquire of
-            // `version`.
-            self.0.version.fetch_add(CHANGE, Ordering::Release);
+            // Inside, so that a reader knows which change it reads.
+            self.0.changes.tell();
             result
         });
-        self.0.announce();
+        self.0.changes.announce();
         result
     }
 
@@ -126,7 +90,7 @@ impl<T, K: Sharing> Sender<T, K> {
 
     /// A receiver that has seen the value as it is now.
     pub fn subscribe(&self) -> Receiver<T, K> {
-        Receiver { shared: self.0.clone(), seen: self.0.version() & !CLOSED }
+        Receiver { shared: self.0.clone(), seen: self.0.changes.told().count() }
     }
 }
 
@@ -146,7 +110,7 @@ impl<T, K: Sharing> Receiver<T, K> {
     pub fn see<R>(&mut self, f: impl FnOnce(&T) -> R) -> R {
         let (shared, seen) = (&self.shared, &mut self.seen);
         shared.value.read(|value| {
-            *seen = shared.version() & !CLOSED;
+            *seen = shared.changes.told().count();
             f(value)
         })
     }
@@ -161,7 +125,7 @@ impl<T, K: Sharing> Receiver<T, K> {
 
     /// Whether the value has changed since it was seen.
     pub fn has_changed(&self) -> bool {
-        self.shared.version() & !CLOSED != self.seen
+        self.shared.changes.told().count() != self.seen
     }
 
     /// Waits for a change since the value was seen, and has seen it then. `Err` once no change can
@@ -169,87 +133,48 @@ impl<T, K: Sharing> Receiver<T, K> {
     ///
     /// Cancel-safe: a change is seen by the poll that says so. Dropped, it has seen nothing.
     pub fn changed(&mut self) -> Changing<'_, T, K> {
-        Wait::new(&*self.shared, Changes { seen: &mut self.seen, shared: PhantomData })
+        let watched = &*self.shared;
+        Wait::new(&watched.changes, Listens(Changes { seen: &mut self.seen, watched }))
     }
 }
 
-impl<T, K: Sharing> Place for Watched<T, K> {
-    type Kind = K;
-    type State = WaitList<K, ()>;
-
-    fn lock(&self) -> &<K as Parts>::Lock<WaitList<K, ()>> {
-        &self.lock
-    }
-
-    fn settle(&self, line: &mut WaitList<K, ()>, wakes: &mut WakeBatch<K>) {
-        line.grant_called(wakes, |()| ());
-    }
-}
-
-/// The rule of [`Receiver::changed`].
+/// Who waits for a change. See [`Receiver::changed`].
 #[derive(Debug)]
-pub struct Changes<'a, T, K> {
+pub struct Changes<'a, T, K: Sharing> {
     seen: &'a mut usize,
-    shared: PhantomData<(fn() -> T, K)>,
+    watched: &'a Watched<T, K>,
 }
 
-impl<'a, T: 'a, K: Sharing> Rule<'a> for Changes<'a, T, K> {
-    type Place = Watched<T, K>;
-    type Payload = ();
+impl<T, K: Sharing> Listener for Changes<'_, T, K> {
+    type Kind = K;
     type Output = Result<(), Unchanging>;
     const LABEL: &'static str = "watch";
 
-    fn line(line: &mut WaitList<K, ()>) -> &mut WaitList<K, ()> {
-        line
+    fn seen(&self) -> usize {
+        *self.seen
     }
 
-    fn attempt(&mut self, watched: &'a Watched<T, K>) -> Option<Self::Output> {
-        watched.news(self.seen)
-    }
-
-    /// The version moves before the lock is taken to call those in line: who looks under the lock
-    /// and sees nothing new is in line when the call comes.
-    fn enter(
-        &mut self,
-        watched: &'a Watched<T, K>,
-        _: &mut WaitList<K, ()>,
-        _: Entry<()>,
-        _: &mut WakeBatch<K>,
-    ) -> Enter<Self::Output, ()> {
-        watched.news(self.seen).map_or(Enter::Wait(()), Enter::Done)
-    }
-
-    fn granted(&mut self, watched: &'a Watched<T, K>, (): ()) -> Result<Self::Output, ()> {
-        watched.news(self.seen).ok_or(())
-    }
-
-    fn left(
-        &mut self,
-        _: &'a Watched<T, K>,
-        _: &mut WaitList<K, ()>,
-        _: Gone<()>,
-        _: &mut WakeBatch<K>,
-    ) -> Option<()> {
-        None
+    #[inline]
+    fn read(&mut self) -> Option<Self::Output> {
+        let told = self.watched.changes.told();
+        if told.count() != *self.seen {
+            *self.seen = told.count();
+            return Some(Ok(()));
+        }
+        told.is_all().then_some(Err(Unchanging))
     }
 }
 
 impl<T, K: Sharing> Clone for Sender<T, K> {
     fn clone(&self) -> Self {
-        // Relaxed: this sender keeps the count from falling to zero meanwhile.
-        self.0.senders.fetch_add(1, Ordering::Relaxed);
+        self.0.changes.add_sender();
         Self(self.0.clone())
     }
 }
 
 impl<T, K: Sharing> Drop for Sender<T, K> {
     fn drop(&mut self) {
-        // AcqRel: the last one has the changes of the others behind it.
-        if self.0.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Release: with the Acquire of `version`. Only the last sender adds the one bit.
-            self.0.version.fetch_add(CLOSED, Ordering::Release);
-            self.0.announce();
-        }
+        self.0.changes.drop_sender();
     }
 }
 
