@@ -32,7 +32,8 @@ pub use shutdown::Shutdown;
 use super::affinity::CpuSet;
 use crate::abi::ErrorKind;
 use crate::error::Error;
-use crate::task::spawn::{create, create_claimed, refused_to_panic};
+use crate::task::here;
+use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
 use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, info};
 use shared::Shared;
 use std::sync::{Arc, Mutex};
@@ -153,7 +154,8 @@ impl Scheduler {
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Spawns a task, from any thread. (A task spawns more cheaply with [`crate::task::spawn()`].)
+    /// Spawns a task, from any thread; from one of the workers into its own queue, as
+    /// [`crate::task::spawn()`] does.
     ///
     /// # Panics
     ///
@@ -187,10 +189,16 @@ impl Scheduler {
             return Err(SpawnError::new(ErrorKind::Closed.into(), future));
         }
         let dispatch = self.shared.dispatch();
-        // SAFETY: it may be polled and dropped on every thread; nothing is borrowed.
-        let (task, join) = unsafe { create(None, dispatch, spawn, future) }?;
-        self.shared.inject(task);
-        Ok(join)
+        here::with(|here| {
+            let here = here.filter(|here| here.is_of(dispatch));
+            // SAFETY: it may be polled and dropped on every thread; nothing is borrowed.
+            let (task, join) = unsafe { create(here, dispatch, spawn, future) }?;
+            match here {
+                Some(here) => start(here, task, spawn),
+                None => self.shared.inject(task),
+            }
+            Ok(join)
+        })
     }
 
     /// Spawns a task into storage of the caller's. `make` is called once that is claimed.

@@ -88,6 +88,12 @@ impl Here {
         matches!(self.workers, Workers::One)
     }
 
+    /// Whether this thread runs the tasks of that scheduler.
+    #[inline]
+    pub(crate) fn is_of(&self, dispatch: NonNull<Dispatch>) -> bool {
+        self.dispatch == dispatch
+    }
+
     pub(super) fn dispatch(&self) -> &Dispatch {
         // SAFETY: it lives longer than this (`new`).
         unsafe { self.dispatch.as_ref() }
