@@ -12,7 +12,7 @@ pub(crate) use loom::{
     hint::spin_loop,
     sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     sync::{Arc, Mutex, MutexGuard, RwLock},
-    thread::{self, yield_now},
+    thread::yield_now,
     thread_local,
 };
 

@@ -158,6 +158,23 @@ impl Idle {
         if self.wants_waking() { self.wake_one() } else { None }
     }
 
+    /// Whether a worker sleeps, after something was left that it alone can take: then it is to be
+    /// unparked. Its bit stays, for itself to clear (5); if 4 clears it meanwhile, it is unparked
+    /// twice, which costs nothing.
+    #[must_use]
+    pub fn is_asleep(&self, worker: usize) -> bool {
+        // With the fence of `sleep`: that worker's look sees what was left, or this sees the bit.
+        fence(Ordering::SeqCst);
+        self.seems_asleep(worker)
+    }
+
+    /// The same where being wrong does not matter.
+    #[must_use]
+    pub fn seems_asleep(&self, worker: usize) -> bool {
+        // Relaxed: a hint; ordered by the fence of `is_asleep`.
+        self.asleep[worker / BITS].load(Ordering::Relaxed) & bit(worker) != 0
+    }
+
     /// How many search, and how many sleep. For metrics.
     pub fn counts(&self) -> (usize, usize) {
         // Relaxed: numbers that are old as soon as they are known.

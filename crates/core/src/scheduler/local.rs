@@ -30,7 +30,7 @@ pub use ending::{RunError, Stalled};
 pub use options::LocalOptions;
 pub use shared::Remote;
 
-use super::op::Ops;
+use super::op::{self, Ops};
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::task::here::{self, Here};
@@ -313,6 +313,7 @@ impl LocalScheduler {
         let _running = Running(&self.running);
         let _entered = here::enter(&self.here);
         let _timers = time::enter(&self.timers);
+        let _ops = op::enter(self.ops.as_ref());
         self.here.stop.set(false);
         self.take_arrived();
         while !done() {

@@ -13,5 +13,5 @@ mod op;
 pub mod parker;
 
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
-pub use multi::{Metrics, Options, Scheduler, Shutdown};
-pub use op::{Op, Ops};
+pub use multi::{Loop, Metrics, Options, Scheduler, Shutdown};
+pub use op::{Op, Ops, ops};

@@ -4,110 +4,73 @@
 //!             ┌────────────────────── worker ───────────────────────┐
 //!  spawn,     │ slot (the last one woken) ─► queue of 256 ──────────┼── steal half ─► other workers
 //!  wake here ─┼─►                              │ full: half of it   │
-//!             └────────────────────────────────┼────────────────────┘
+//!             │  pinned: a queue of their own  │                    │
+//!             └──────▲─────────────────────────┼────────────────────┘
+//!  for one worker ─► its mail                  │
 //!  spawn, wake from elsewhere ─► inject queue ◄┘ ─► whoever has nothing, and everybody now and then
 //! ```
 //!
 //! A worker runs, in this order: what came from elsewhere, if its own queue is short, and every 61st
 //! time in any case, so that nobody waits there behind a queue that never empties; the task in its
-//! slot, at most three times in a row; its queue; what it steals. A worker that finds nothing searches a little
-//! while (at most half of them do), then sleeps; who adds work wakes one if none is searching.
+//! slot, at most three times in a row; its queue, and that of the tasks which are pinned to it, in
+//! turn; what it steals. A worker that finds nothing searches a little while (at most half of them
+//! do), then sleeps; who adds work wakes one if none is searching.
+//!
+//! **Pinned tasks** ([`spawn_local`](crate::task::spawn_local), [`Scheduler::spawn_on`]) never leave
+//! their worker, so their futures may hold anything of its thread. They are in no queue that others
+//! see, nor in the slot. Who wakes or spawns one from another thread puts it into the worker's mail,
+//! and unparks the worker if it sleeps.
+//!
+//! **Loops.** The first workers may have a loop each ([`Options::loops`]). Such a worker turns it at
+//! every 61st run, and while ops are in flight it waits there instead of in its parker; its bell wakes
+//! it. Ops are for the tasks that are pinned to the loop's worker ([`ops`](super::ops) gives them its
+//! loop). Tasks of other workers reach a loop by spawning there. (Ops that are started on any worker
+//! would arrive in the loop's inbox, so a worker with a loop would have to wait there always: this is
+//! the one place to change then, `busy_loop` of the worker.)
+//!
+//! **Timers.** Each worker has its own; see the text of the worker.
 //!
 //! Shutdown, in this order:
 //!
 //! 1. New tasks are refused, from inside and outside.
-//! 2. Every task is aborted; workers drop their futures; whoever joins them is told.
-//! 3. When no task is left, or the deadline is over, workers are told to end and are joined.
+//! 2. Every task is aborted; workers drop their futures, each those that are pinned to it; whoever
+//!    joins them is told.
+//! 3. When no task is left, or the deadline is over, workers are told to end; each ends what is pinned
+//!    to it, drains its loop, and says that it has ended. When all have, they are joined.
 //! 4. The inject queue is closed, and the memory of tasks that nobody refers to is given back.
+//!
+//! Nobody polls for any of this: the last worker that falls asleep tells who waits for step 2, and each
+//! worker that ends tells who waits for step 3. A task that is spawned in the very moment of step 1 is
+//! either seen by 2 or sees 1 itself, and is aborted by who spawned it.
 //!
 //! A task that does not return from its poll by the deadline keeps its thread and what that needs;
 //! [`Shutdown`] says how many there are.
 
+mod made;
+mod options;
+mod rest;
+mod seat;
 mod shared;
 mod shutdown;
+mod watch;
 mod worker;
 
+pub use options::{Loop, Options};
 pub use shutdown::Shutdown;
 
-use super::affinity::CpuSet;
+use super::affinity::Places;
+use super::local::RunError;
 use crate::abi::ErrorKind;
 use crate::error::Error;
-use crate::task::here;
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, info};
+use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, TaskRef, here, info};
+use made::Made;
 use shared::Shared;
+use std::pin::pin;
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
-
-/// How a [`Scheduler`] is made.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Options {
-    workers: usize,
-    lifo: bool,
-    bytes_max: usize,
-    name: String,
-    keep_off: CpuSet,
-    pinned: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            workers: crate::cpus(),
-            lifo: true,
-            bytes_max: 256 << 20,
-            name: "worker".to_owned(),
-            keep_off: CpuSet::default(),
-            pinned: false,
-        }
-    }
-}
-
-impl Options {
-    /// A worker for each CPU; up to 256 MiB of pooled tasks.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// How many threads, one at least.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers.max(1);
-        self
-    }
-
-    /// Whether a worker runs the task that was woken last first, at most three times in a row. On by
-    /// default: who answers runs while what was asked is in the cache. Off, tasks run in the order of
-    /// their wakes, as far as workers do not run side by side.
-    pub fn lifo(mut self, on: bool) -> Self {
-        self.lifo = on;
-        self
-    }
-
-    /// The most memory for pooled tasks, in bytes. Beyond it spawns are refused with Busy.
-    pub fn bytes_max(mut self, bytes: usize) -> Self {
-        self.bytes_max = bytes;
-        self
-    }
-
-    /// What the threads are called, with a number behind it.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// CPUs on which no worker is to run, where there are others.
-    pub fn keep_off(mut self, cpus: CpuSet) -> Self {
-        self.keep_off = cpus;
-        self
-    }
-
-    /// Whether each worker has a CPU of its own.
-    pub fn pinned(mut self, on: bool) -> Self {
-        self.pinned = on;
-        self
-    }
-}
 
 /// What the workers have done so far, one line each. Numbers are some microseconds old.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -136,17 +99,28 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// What the system says where it has no thread to give.
+    /// What the system says where it has no thread to give; what a loop's maker says.
     pub fn start(options: Options) -> Result<Self, Error> {
         let (shared, locals) = Shared::new(&options);
         let scheduler = Self { shared, threads: Mutex::default() };
+        let (starts, started) = mpsc::channel();
         for (index, local) in locals.into_iter().enumerate() {
             let shared = scheduler.shared.clone();
             let builder = std::thread::Builder::new().name(format!("{}-{index}", options.name));
+            let make = options.make_loop.clone().filter(|_| index < options.loops);
+            let (blocks_max, starts) = (options.blocks_max, starts.clone());
+            let life = move || {
+                let make = || make.map(|make| make(index)).transpose();
+                let made = || Ok(make()?.map(|made| worker::ops_of(made, blocks_max)));
+                let told = move |result| _ = starts.send(result);
+                worker::run(shared, index, local, made, told);
+            };
             // Where this fails, the scheduler is dropped and ends those that were started.
-            let thread = builder.spawn(move || worker::run(shared, index, local))?;
-            scheduler.threads().push(thread);
+            scheduler.threads().push(builder.spawn(life)?);
         }
+        drop(starts);
+        let started = started.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        assert_eq!(started.len(), scheduler.threads().len(), "the maker of a loop panicked");
         Ok(scheduler)
     }
 
@@ -195,7 +169,7 @@ impl Scheduler {
             let (task, join) = unsafe { create(here, dispatch, spawn, future) }?;
             match here {
                 Some(here) => start(here, task, spawn),
-                None => self.shared.inject(task),
+                None => self.push(task, spawn, &join),
             }
             Ok(join)
         })
@@ -223,13 +197,174 @@ impl Scheduler {
         let dispatch = self.shared.dispatch();
         // SAFETY: it may be polled and dropped on every thread; nothing is borrowed.
         let (task, join) = unsafe { create_claimed(claimed, dispatch, spawn, make) }?;
-        self.shared.inject(task);
+        self.push(task, spawn, &join);
         Ok(join)
     }
 
-    /// Polls a future on the calling thread, which is no worker, until it is ready.
+    /// Spawns a task on one worker, which it never leaves. `make` goes there, and makes the future
+    /// that need not be `Send`: what it holds, the worker's loop among it ([`ops`](super::ops)), stays
+    /// on that thread.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use wakering_core::scheduler::{Options, Scheduler};
+    ///
+    /// let scheduler = Scheduler::start(Options::new().workers(2)).unwrap();
+    /// let sum = scheduler.spawn_on(1, || async {
+    ///     let here = Rc::new(2);
+    ///     wakering_core::task::yield_now().await;
+    ///     *here + 1
+    /// });
+    /// assert_eq!(scheduler.block_on(sum).unwrap(), 3);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where [`Self::try_spawn_on`] fails.
+    pub fn spawn_on<M, F>(&self, worker: usize, make: M) -> JoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.try_spawn_on(worker, Spawn::new(), make) {
+            Ok(join) => join,
+            Err(refused) => refused_to_panic(refused.error()),
+        }
+    }
+
+    /// As [`Self::spawn_on`].
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError::error`]; Unsupported where there is no such worker. `make` comes back.
+    pub fn try_spawn_on<M, F>(
+        &self,
+        worker: usize,
+        spawn: Spawn,
+        make: M,
+    ) -> Result<JoinHandle<F::Output>, SpawnError<M>>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        if worker >= self.shared.peers.len() {
+            return Err(SpawnError::new(ErrorKind::Unsupported.into(), make));
+        }
+        if self.shared.is_closing() {
+            return Err(SpawnError::new(ErrorKind::Closed.into(), make));
+        }
+        let dispatch = self.shared.dispatch();
+        let spawn = spawn.pinned_to(worker as u32);
+        // SAFETY: polled, and from then on dropped, by that worker alone; until then it holds no more
+        // than `make`, which may be dropped anywhere. Nothing is borrowed.
+        match unsafe { create(None, dispatch, spawn, Made::new(make)) } {
+            Ok((task, join)) => {
+                self.push(task, spawn, &join);
+                Ok(join)
+            }
+            Err(refused) => {
+                let error = refused.error();
+                Err(SpawnError::new(error, refused.into_future().into_make()))
+            }
+        }
+    }
+
+    /// Gives a new task to the workers.
+    fn push<T>(&self, task: TaskRef, spawn: Spawn, join: &JoinHandle<T>) {
+        if !spawn.is_system() {
+            self.shared.rest.spawned_outside();
+        }
+        // With a full fence at its end: the scheduler's own look at all tasks, when it closes, sees
+        // this one, or this thread sees that it is closing.
+        self.shared.send(task);
+        if self.shared.is_closing() {
+            join.abort();
+        }
+    }
+
+    /// Waits until there are no tasks but system tasks, or one says
+    /// [`exit_all`](crate::task::exit_all). The status that was said last, or zero.
+    ///
+    /// Tasks go on meanwhile and afterwards, until [`Self::shutdown`]; a scheduler that was told to
+    /// exit stays so.
+    ///
+    /// ```
+    /// use wakering_core::scheduler::{Options, Scheduler};
+    /// use wakering_core::task::exit_all;
+    ///
+    /// let scheduler = Scheduler::start(Options::new().workers(2)).unwrap();
+    /// scheduler.spawn(async { match exit_all(7).await {} }).detach();
+    /// scheduler.spawn(std::future::pending::<()>()).detach();
+    /// assert_eq!(scheduler.run(), Ok(7));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What a loop failed with.
+    ///
+    /// # Panics
+    ///
+    /// Where it is called from one of its own tasks.
+    pub fn run(&self) -> Result<i32, RunError> {
+        let shared = &self.shared;
+        let within = here::with(|here| here.is_some_and(|here| here.is_of(shared.dispatch())));
+        assert!(!within, "a scheduler was run by one of its own tasks");
+        shared.rest.watch();
+        let ended = shared.watch.wait(None, || {
+            let over = shared.over();
+            (over.is_some() || shared.rest.live_at_rest() == Some(0)).then_some(over)
+        });
+        shared.rest.unwatch();
+        match ended.flatten() {
+            None | Some(RunError::Exited(_)) => Ok(shared.dispatch.status.code()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Polls a future on the calling thread, which is no worker, until it is ready, or the scheduler is
+    /// told to end.
+    ///
+    /// # Errors
+    ///
+    /// Exited where a task says [`exit_all`](crate::task::exit_all) first; what a loop failed with.
+    ///
+    /// # Panics
+    ///
+    /// Where the future does.
+    pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
+        let mut future = pin!(future);
+        let mut registered = Registered { shared: &self.shared, ticket: None };
+        crate::task::block_on(std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            // The waker of `block_on` is the same each time.
+            registered.ticket.get_or_insert_with(|| self.shared.watch.register(cx.waker().clone()));
+            match self.shared.over() {
+                Some(error) => Poll::Ready(Err(error)),
+                None => Poll::Pending,
+            }
+        }))
+    }
+
+    /// [`Self::run_until`] for those who do not expect it to fail.
+    ///
+    /// # Panics
+    ///
+    /// Where that does, and where it gives an error: a program that waits for what will not come says
+    /// so.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        crate::task::block_on(future)
+        match self.run_until(future) {
+            Ok(output) => output,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Where the workers run, and what of it could not be had; `None` where nothing was asked for.
+    pub fn placement(&self) -> Option<&Places> {
+        self.shared.places.as_ref()
     }
 
     /// Every task, what it does, and what it waits for. What they do changes meanwhile.
@@ -261,6 +396,20 @@ impl Drop for Scheduler {
         if self.shared.dispatch.depot.close() > 0 {
             // For `release`, by the last of those that still refer to a task.
             std::mem::forget(kept);
+        }
+    }
+}
+
+/// Of a future that is to end when everything does.
+struct Registered<'a> {
+    shared: &'a Shared,
+    ticket: Option<u64>,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.shared.watch.forget(ticket);
         }
     }
 }

@@ -53,7 +53,7 @@ enum Owner {
     Nobody,
 }
 
-/// The loop of a [`super::LocalScheduler`]: its driver, and what its ops need. Cheap to clone; it
+/// The loop of a [`super::LocalScheduler`], or of a worker of a [`super::Scheduler`]: its driver, and what its ops need. Cheap to clone; it
 /// stays on its thread.
 #[derive(Clone)]
 pub struct Ops(Rc<Inner>);
@@ -72,6 +72,29 @@ struct Inner {
 impl std::fmt::Debug for Ops {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ops").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Ops>> = const { RefCell::new(None) };
+}
+
+/// The loop of the scheduler, or the worker, that runs on this thread, if it has one.
+pub fn ops() -> Option<Ops> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// While it lives, its ops are what [`ops`] gives on this thread.
+pub(super) struct Entered(Option<Ops>);
+
+pub(super) fn enter(ops: Option<&Ops>) -> Entered {
+    Entered(CURRENT.with(|current| current.replace(ops.cloned())))
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // A thread that ends has forgotten its loop already.
+        let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
     }
 }
 
@@ -139,12 +162,18 @@ impl Ops {
 
     /// One pass of the loop. How many completions it brought.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
-        self.trace(Step::Turn);
-        let turned = self.0.driver.borrow_mut().turn(timeout, COMPLETIONS_MAX, &mut |completion| {
-            self.complete(completion);
-        });
+        let turned = self.turn_quietly(timeout);
         self.wake_others();
         turned
+    }
+
+    /// The same, but for the wakers of others, which are code of the program's: [`Self::wake_others`]
+    /// follows.
+    pub(super) fn turn_quietly(&self, timeout: Option<Duration>) -> Result<usize, Error> {
+        self.trace(Step::Turn);
+        self.0.driver.borrow_mut().turn(timeout, COMPLETIONS_MAX, &mut |completion| {
+            self.complete(completion);
+        })
     }
 
     /// Ends the loop: what is still in flight is cancelled, and waited for up to the deadline. How
@@ -157,7 +186,7 @@ impl Ops {
         drained.still_in_flight
     }
 
-    fn wake_others(&self) {
+    pub(super) fn wake_others(&self) {
         // One at a time, since a waker may come here again.
         loop {
             let waker = self.0.to_wake.borrow_mut().pop();

@@ -47,6 +47,12 @@ impl Status {
         self.code.load(Ordering::Relaxed).cast_signed()
     }
 
+    /// Whether everybody is to end.
+    pub(crate) fn is_all(&self) -> bool {
+        // Acquire: with the Release of `set`.
+        self.all.load(Ordering::Acquire) != 0
+    }
+
     /// Whether everybody is to end; a run that ends with it takes it away.
     pub(crate) fn take_all(&self) -> bool {
         // Acquire: with the Release of `set`.

@@ -14,7 +14,8 @@ pub fn exit(status: i32) -> Exit {
 }
 
 /// Ends the run of the scheduler after this poll, with that status. The tasks stay where they are,
-/// and are dropped with the scheduler.
+/// and are dropped with the scheduler. (On a scheduler of several threads whoever waits for it goes on;
+/// its workers run what is ready until the scheduler is shut down.)
 ///
 /// ```
 /// use wakering_core::scheduler::LocalScheduler;
@@ -51,7 +52,7 @@ impl Future for Exit {
             };
             here.dispatch().status.set(self.status, self.all);
             if self.all {
-                here.stop.set(true);
+                here.exit_all();
             }
             waker::abort(task);
         });

@@ -21,7 +21,7 @@ use super::waits::WaitsFor;
 use crate::loom::{AtomicPtr, AtomicU32, Ordering};
 use crate::scheduler::link::{Item, Link};
 use std::mem::offset_of;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
 /// One waker that is kept inside, above the bits that a pointer of a program has.
 const INSIDE_ONE: usize = 1 << 48;
@@ -34,7 +34,7 @@ pub(crate) struct Header {
     /// The queue's while SCHEDULED; a free list's while free. While the task is polled or Idle it
     /// holds what the task waits for (see [`super::waits`]).
     pub(super) link: Link,
-    /// The entry's, while ENTERED.
+    /// The entry's, while ENTERED. Of a PINNED task: the number of its worker.
     entry: Link,
     pub(super) state: State,
     vtable: AtomicPtr<VTable>,
@@ -233,6 +233,16 @@ impl TaskRef {
         let offset = offset_of!(Header, entry);
         // SAFETY: inside the header; derived from the whole place.
         unsafe { self.0.cast::<u8>().add(offset) }.cast()
+    }
+
+    /// Says which worker a task is pinned to, before it is spawned.
+    pub(super) fn set_worker(self, worker: u32) {
+        self.header().entry.set_next(without_provenance_mut(worker as usize));
+    }
+
+    /// The number of the worker of a PINNED task.
+    pub(crate) fn worker(self) -> usize {
+        self.header().entry.next().addr()
     }
 
     /// # Safety

@@ -23,8 +23,12 @@ pub(crate) enum Workers {
     Many {
         /// Safety: `worker` is that beside it, on its own thread, and the task holds SCHEDULED.
         push: unsafe fn(worker: NonNull<()>, TaskRef, Place),
-        /// What `push` knows.
+        /// Somebody said `exit_all`. Safety: `worker` is that beside it, on its own thread.
+        exit_all: unsafe fn(worker: NonNull<()>),
+        /// What these two know.
         worker: NonNull<()>,
+        /// Its number.
+        index: u32,
     },
 }
 
@@ -112,7 +116,24 @@ impl Here {
         match self.workers {
             Workers::One => self.queue.push(task, place),
             // SAFETY: this thread's, and the caller gives up SCHEDULED.
-            Workers::Many { push, worker } => unsafe { push(worker, task, place) },
+            Workers::Many { push, worker, .. } => unsafe { push(worker, task, place) },
+        }
+    }
+
+    /// The number of this worker, where there are several.
+    pub(super) const fn worker(&self) -> Option<u32> {
+        match self.workers {
+            Workers::One => None,
+            Workers::Many { index, .. } => Some(index),
+        }
+    }
+
+    /// Whoever waits for the scheduler's tasks is to go on after this poll.
+    pub(super) fn exit_all(&self) {
+        match self.workers {
+            Workers::One => self.stop.set(true),
+            // SAFETY: this thread's.
+            Workers::Many { exit_all, worker, .. } => unsafe { exit_all(worker) },
         }
     }
 
@@ -205,7 +226,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    const fn new(lifo: bool) -> Self {
+    pub(crate) const fn new(lifo: bool) -> Self {
         Self {
             head: Cell::new(null_mut()),
             tail: Cell::new(null_mut()),
@@ -260,6 +281,7 @@ impl Queue {
         Some(unsafe { TaskRef::from_link(link) })
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.head.get().is_null() && self.slot.get().is_none()
     }

@@ -332,6 +332,16 @@ pub(crate) fn abort_all(depot: &super::pool::Depot, mut enqueue: impl FnMut(Task
     live
 }
 
+/// How many tasks that are pinned to a worker are not over.
+pub(crate) fn pinned_left(depot: &super::pool::Depot, worker: usize) -> usize {
+    let mut left = 0;
+    depot.each(|task| {
+        let look = task.state().look_acquire();
+        left += usize::from(look.is_pinned() && !look.is_complete() && task.worker() == worker);
+    });
+    left
+}
+
 /// Wakes a task of the scheduler of `here` by number. Whether it is there.
 pub(crate) fn wake_by_number(here: &Here, number: u32, generation: u32) -> bool {
     let many = !here.is_home();

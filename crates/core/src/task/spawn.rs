@@ -35,12 +35,14 @@ pub struct Spawn {
     system: bool,
     home: bool,
     entered: bool,
+    /// One more than the number of the worker that it is pinned to.
+    worker: u32,
 }
 
 impl Spawn {
     /// An ordinary task without a name.
     pub const fn new() -> Self {
-        Self { name: None, system: false, home: false, entered: false }
+        Self { name: None, system: false, home: false, entered: false, worker: 0 }
     }
 
     /// With a name, for lists of tasks.
@@ -52,6 +54,11 @@ impl Spawn {
     /// For a scheduler of one thread; `entered` from another one.
     pub(crate) const fn at_home(self, entered: bool) -> Self {
         Self { home: true, entered, ..self }
+    }
+
+    /// For one worker of a scheduler of several.
+    pub(crate) const fn pinned_to(self, worker: u32) -> Self {
+        Self { worker: worker + 1, ..self }
     }
 
     pub(crate) const fn is_system(self) -> bool {
@@ -170,8 +177,17 @@ pub(crate) unsafe fn create<F: Future>(
 #[inline]
 unsafe fn begin<T>(task: TaskRef, spawn: Spawn, pooled: bool) -> (TaskRef, JoinHandle<T>) {
     let named = spawn.name.is_some();
-    let born =
-        Born { pooled, system: spawn.system, named, home: spawn.home, entered: spawn.entered };
+    let born = Born {
+        pooled,
+        system: spawn.system,
+        named,
+        home: spawn.home,
+        pinned: spawn.worker != 0,
+        entered: spawn.entered,
+    };
+    if spawn.worker != 0 {
+        task.set_worker(spawn.worker - 1);
+    }
     if spawn.entered {
         // A free list may have left its link there.
         task.header().link.set_next(std::ptr::null_mut());
@@ -268,7 +284,8 @@ pub(crate) fn start(here: &Here, task: TaskRef, spawn: Spawn) {
     here.push(task, here::Place::New);
 }
 
-/// Spawns on the scheduler whose task this is called from. The future never leaves this thread.
+/// Spawns on the scheduler whose task this is called from. The future never leaves this thread: on a
+/// scheduler of several threads it stays with this worker, and nobody steals it.
 ///
 /// # Errors
 ///
@@ -280,14 +297,18 @@ where
 {
     here::with(|here| match here {
         Some(here) if here.is_closing() => Err(SpawnError::new(ErrorKind::Closed.into(), future)),
-        Some(here) if here.is_home() => {
-            let spawn = spawn.at_home(false);
-            // SAFETY: the scheduler of one thread polls and drops it here; nothing is borrowed.
+        Some(here) => {
+            let spawn = match here.worker() {
+                None => spawn.at_home(false),
+                Some(worker) => spawn.pinned_to(worker),
+            };
+            // SAFETY: the scheduler of one thread, or this worker, polls and drops it here; nothing is
+            // borrowed.
             let (task, join) = unsafe { create(Some(here), here.dispatch, spawn, future) }?;
             start(here, task, spawn);
             Ok(join)
         }
-        _ => Err(SpawnError::new(ErrorKind::Unsupported.into(), future)),
+        None => Err(SpawnError::new(ErrorKind::Unsupported.into(), future)),
     })
 }
 

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! ```text
-//! 63       40 39             14 13         0
+//! 63       40 39             15 14         0
 //! | generation | references     | flags     |
 //! ```
 //!
@@ -97,10 +97,13 @@ const JOIN_INSIDE: u64 = 1 << 11;
 const HOME: u64 = 1 << 12;
 /// In its scheduler's entry, or about to be.
 const ENTERED: u64 = 1 << 13;
+/// Polled by one thread of a scheduler of several: it is the queues that see to that, here it is as
+/// any other task of such a scheduler.
+const PINNED: u64 = 1 << 14;
 
-const REFERENCE_SHIFT: u32 = 14;
+const REFERENCE_SHIFT: u32 = 15;
 const REFERENCE: u64 = 1 << REFERENCE_SHIFT;
-const REFERENCE_BITS: u32 = 26;
+const REFERENCE_BITS: u32 = 25;
 const REFERENCES: u64 = ((1 << REFERENCE_BITS) - 1) << REFERENCE_SHIFT;
 /// From here on a program leaks references; it ends before they run over.
 const REFERENCES_MAX: u64 = REFERENCES / 2;
@@ -122,6 +125,8 @@ pub(crate) struct Born {
     pub(crate) named: bool,
     /// Has a home.
     pub(crate) home: bool,
+    /// Belongs to one thread of several.
+    pub(crate) pinned: bool,
     /// Is on its way to its scheduler's entry (with a home), which counts as a wake.
     pub(crate) entered: bool,
 }
@@ -155,6 +160,10 @@ impl Look {
 
     pub(crate) const fn has_home(self) -> bool {
         self.word & HOME != 0
+    }
+
+    pub(crate) const fn is_pinned(self) -> bool {
+        self.word & PINNED != 0
     }
 
     pub(crate) const fn is_entered(self) -> bool {
@@ -243,6 +252,7 @@ impl State {
             | if born.system { SYSTEM } else { 0 }
             | if born.named { NAMED } else { 0 }
             | if born.home { HOME } else { 0 }
+            | if born.pinned { PINNED } else { 0 }
             | if born.entered { ENTERED | WOKEN } else { 0 };
         let word = if born.entered { word + REFERENCE } else { word };
         // Release: with the Acquire of `wake_by_number`; a thread that gets the task from a queue

@@ -154,6 +154,25 @@ impl Timers {
         }
     }
 
+    /// The same for another thread than the loop's own: what is late by `by`, so that the loop was
+    /// too busy for it.
+    pub(crate) fn fire_late(&self, by: Duration) -> usize {
+        let Some(next) = self.next_nanos() else { return 0 };
+        let now = self.clock.nanos();
+        if next.saturating_add(super::clock::saturated(by)) > now {
+            return 0;
+        }
+        self.fire_until(now)
+    }
+
+    /// In how long [`Self::fire_late`] has something to do. `None` where nothing waits, or time does
+    /// not pass by itself.
+    pub(crate) fn late_in(&self, by: Duration) -> Option<Duration> {
+        let next = self.next_nanos().filter(|_| self.clock.by_hand().is_none())?;
+        let late = next.saturating_add(super::clock::saturated(by));
+        Some(Duration::from_nanos(late.saturating_sub(self.clock.nanos())))
+    }
+
     /// The same, the time being `now`.
     pub(super) fn fire_until(&self, now: u64) -> usize {
         let mut fired = 0;

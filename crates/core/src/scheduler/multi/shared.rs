@@ -4,14 +4,20 @@ use super::super::affinity::{CpuSet, Places, place};
 use super::super::deque::{Local, Stealer, deque};
 use super::super::idle::Idle;
 use super::super::inject::Inject;
-use super::super::parker::{Parker, Unparked};
+use super::super::local::RunError;
+use super::rest::Rest;
+use super::seat::Seat;
+use super::watch::Watch;
 use super::{Metrics, Options};
+use crate::error::Error;
 use crate::loom::{AtomicU32, AtomicU64, Ordering};
 use crate::task::dispatch::{Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::{TaskRef, run};
+use crate::time::Timers;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 const OPEN: u32 = 0;
 /// No more tasks are taken.
@@ -26,10 +32,17 @@ pub(super) struct Shared {
     pub(super) dispatch: Dispatch,
     pub(super) inject: Inject<TaskRef>,
     pub(super) idle: Idle,
+    pub(super) rest: Rest,
+    pub(super) watch: Watch,
     pub(super) peers: Box<[Peer]>,
     pub(super) lifo: bool,
     pub(super) places: Option<Places>,
+    pub(super) drain_deadline: Duration,
     stage: AtomicU32,
+    /// Workers that have ended.
+    ended: AtomicU32,
+    /// What a loop failed with first.
+    failed: OnceLock<Error>,
 }
 
 /// What others have of a worker.
@@ -37,7 +50,10 @@ pub(super) struct Shared {
 #[repr(align(128))]
 pub(super) struct Peer {
     pub(super) stealer: Stealer<TaskRef>,
-    pub(super) parker: Parker,
+    /// Tasks that are pinned to it, from other threads.
+    pub(super) mail: Inject<TaskRef>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) timers: Arc<Timers>,
     pub(super) counts: Counts,
 }
 
@@ -52,10 +68,19 @@ pub(super) struct Counts {
     pub(super) searches: AtomicU64,
 }
 
+impl Peer {
+    fn new(stealer: Stealer<TaskRef>, options: &Options) -> Self {
+        let seat = Arc::new(Seat::default());
+        let unpark = seat.clone();
+        let timers = Timers::new(options.clock.clone(), move || unpark.unpark());
+        Self { stealer, mail: Inject::new(), seat, timers, counts: Counts::default() }
+    }
+}
+
 impl Shared {
     pub(super) fn new(options: &Options) -> (Arc<Self>, Vec<Local<TaskRef>>) {
-        let (locals, stealers): (Vec<_>, Vec<_>) = (0..options.workers).map(|_| deque()).unzip();
-        let peer = |stealer| Peer { stealer, parker: Parker::new(), counts: Counts::default() };
+        let workers = options.workers_all();
+        let (locals, stealers): (Vec<_>, Vec<_>) = (0..workers).map(|_| deque()).unzip();
         let bound = options.pinned || !options.keep_off.is_empty();
         let available = if bound { CpuSet::of_this_thread().ok() } else { None };
         let shared = Arc::new(Self {
@@ -66,12 +91,16 @@ impl Shared {
                 status: Status::new(),
             },
             inject: Inject::new(),
-            idle: Idle::new(options.workers),
-            peers: stealers.into_iter().map(peer).collect(),
+            idle: Idle::new(workers),
+            rest: Rest::new(workers),
+            watch: Watch::default(),
+            peers: stealers.into_iter().map(|stealer| Peer::new(stealer, options)).collect(),
             lifo: options.lifo,
-            places: available
-                .map(|cpus| place(cpus, options.keep_off, options.workers, options.pinned)),
+            places: available.map(|cpus| place(cpus, options.keep_off, workers, options.pinned)),
+            drain_deadline: options.drain_deadline,
             stage: AtomicU32::new(OPEN),
+            ended: AtomicU32::new(0),
+            failed: OnceLock::new(),
         });
         (shared, locals)
     }
@@ -103,20 +132,26 @@ impl Shared {
     fn advance(&self, stage: u32) {
         // SeqCst: workers look at it after the fence of their way to sleep.
         self.stage.fetch_max(stage, Ordering::SeqCst);
-        self.wake_all();
+        self.peers.iter().for_each(|peer| peer.seat.unpark());
     }
 
-    pub(super) fn wake_all(&self) {
-        for peer in &self.peers {
-            unpark(&peer.parker);
-        }
+    /// Says that a worker will not touch anything any more.
+    pub(super) fn worker_ended(&self) {
+        // Release: with the Acquire of `workers_ended`.
+        self.ended.fetch_add(1, Ordering::Release);
+        self.watch.tell();
+    }
+
+    pub(super) fn workers_ended(&self) -> usize {
+        // Acquire: with the Release of `worker_ended`.
+        self.ended.load(Ordering::Acquire) as usize
     }
 
     /// Wakes a worker, if none is searching and one sleeps.
     #[inline]
     pub(super) fn wake_one(&self) {
         if let Some(worker) = self.idle.wake_one() {
-            unpark(&self.peers[worker].parker);
+            self.peers[worker].seat.unpark();
         }
     }
 
@@ -124,23 +159,86 @@ impl Shared {
     #[inline]
     pub(super) fn wake_one_hint(&self) {
         if let Some(worker) = self.idle.wake_one_hint() {
-            unpark(&self.peers[worker].parker);
+            self.peers[worker].seat.unpark();
         }
     }
 
-    /// Takes a task that holds SCHEDULED from any thread.
+    /// Takes a task that holds SCHEDULED from any thread. A full fence comes after that.
     pub(super) fn inject(&self, task: TaskRef) {
         match self.inject.push(task) {
             Ok(()) => self.wake_one(),
-            // SAFETY: SCHEDULED came back. The queue closes when every task is over, so this one was
-            // spawned at that very moment, by a thread where its future may be dropped.
-            Err(closed) => unsafe { run::discard(closed.0) },
+            // The queue closes when no worker is left: every task that there was is over, or has no
+            // thread to be polled on any more.
+            Err(closed) => self.discard(closed.0),
         }
     }
 
-    /// Whether something lies where a worker can find it.
+    /// The same for a task that is pinned to a worker.
+    pub(super) fn send_home(&self, task: TaskRef) {
+        let worker = task.worker();
+        match self.peers[worker].mail.push(task) {
+            Ok(()) => {
+                if self.idle.is_asleep(worker) {
+                    self.peers[worker].seat.unpark();
+                }
+            }
+            // The worker has ended, and before that every task that was pinned to it: this one has
+            // never been polled, so it holds no more than what may go to another thread.
+            Err(closed) => self.discard(closed.0),
+        }
+    }
+
+    /// Takes a task that holds SCHEDULED to where it belongs.
+    pub(super) fn send(&self, task: TaskRef) {
+        if task.state().look().is_pinned() {
+            self.send_home(task);
+        } else {
+            self.inject(task);
+        }
+    }
+
+    /// Ends a task that holds SCHEDULED and whose future may be dropped on this thread.
+    pub(super) fn discard(&self, task: TaskRef) {
+        if !task.state().look().is_system() {
+            self.rest.refused_outside();
+        }
+        // SAFETY: the caller's promise, and SCHEDULED is this thread's.
+        unsafe { run::discard(task) };
+    }
+
+    /// After the last worker: what was left in the queue, and what comes now, is ended where it is.
+    pub(super) fn close_queue(&self) {
+        self.inject.close();
+        while let Some(task) = self.inject.pop() {
+            self.discard(task);
+        }
+    }
+
+    /// Whether something lies where every worker can find it.
     pub(super) fn has_work(&self) -> bool {
         !self.inject.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
+    }
+
+    /// A worker has lain down, its fence is made, and there is no work: tells those who wait for that.
+    #[cold]
+    pub(super) fn tell_of_rest(&self) {
+        if self.rest.live_at_rest().is_some_and(|live| live == 0 || self.is_closing()) {
+            self.watch.tell();
+        }
+    }
+
+    /// A worker's loop failed: it turns no more.
+    pub(super) fn loop_failed(&self, error: Error) {
+        let _ = self.failed.set(error);
+        self.watch.tell_all();
+    }
+
+    /// Why those who wait for something of the scheduler's are to wait no more.
+    pub(super) fn over(&self) -> Option<RunError> {
+        if self.dispatch.status.is_all() {
+            return Some(RunError::Exited(self.dispatch.status.code()));
+        }
+        self.failed.get().copied().map(RunError::Loop)
     }
 
     pub(super) fn metrics(&self) -> Vec<Metrics> {
@@ -157,19 +255,12 @@ impl Shared {
     }
 }
 
-fn unpark(parker: &Parker) {
-    match parker.unpark() {
-        Unparked::Awake | Unparked::Woken => {}
-        Unparked::Ring => unreachable!("these workers have no loop to wait in"),
-    }
-}
-
 /// See [`Dispatch::schedule`].
 unsafe fn schedule_from_outside(dispatch: NonNull<Dispatch>, task: TaskRef) {
     // SAFETY: the dispatch is the first field of the whole that the pointer is derived from, and the
     // caller keeps the task, which keeps it.
     let shared = unsafe { dispatch.cast::<Shared>().as_ref() };
-    shared.inject(task);
+    shared.send(task);
 }
 
 /// See [`Dispatch::release`].

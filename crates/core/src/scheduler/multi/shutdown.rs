@@ -3,13 +3,10 @@
 #![forbid(unsafe_code)]
 
 use super::shared::Shared;
-use crate::task::run;
+use crate::task::{here, run};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// How often the tasks and threads that are left are looked at.
-const LOOK: Duration = Duration::from_micros(200);
 
 /// What workers that have nothing to do get at least for ending.
 const GRACE: Duration = Duration::from_millis(50);
@@ -22,31 +19,39 @@ pub struct Shutdown {
     pub tasks_left: usize,
     /// Workers that have not ended: a task of theirs does not return.
     pub workers_left: usize,
+    /// Jobs of the pool that still run, on threads that are left behind.
+    pub jobs_left: usize,
 }
 
+/// `threads` is empty once all of them were joined.
 pub(super) fn shutdown(
     shared: &Arc<Shared>,
     threads: &mut Vec<JoinHandle<()>>,
     deadline: Duration,
 ) -> Shutdown {
-    let deadline = Instant::now() + deadline;
+    // One of its own tasks would wait for itself.
+    let within = here::with(|here| here.is_some_and(|here| here.is_of(shared.dispatch())));
+    let deadline = if within { Duration::ZERO } else { deadline };
+    let until = Instant::now() + deadline;
     shared.start_closing();
-    let tasks_left = loop {
-        let live = run::abort_all(&shared.dispatch.depot, |task| shared.inject(task));
-        if live == 0 || threads.is_empty() || Instant::now() >= deadline {
-            break live;
-        }
-        std::thread::sleep(LOOK);
-    };
+    shared.rest.watch();
+    let tasks_left = || run::abort_all(&shared.dispatch.depot, |task| shared.send(task));
+    let over = || (tasks_left() == 0).then_some(());
+    if !threads.is_empty() {
+        let _ = shared.watch.wait(Some(until), over);
+    }
     shared.start_ending();
-    let deadline = deadline.max(Instant::now() + GRACE);
-    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
-        shared.wake_all();
-        std::thread::sleep(LOOK);
+    let grace = if within { Duration::ZERO } else { GRACE };
+    let ended = || (shared.workers_ended() >= threads.len()).then_some(());
+    let _ = shared.watch.wait(Some(until.max(Instant::now() + grace)), ended);
+    shared.rest.unwatch();
+    let workers_left = threads.len().saturating_sub(shared.workers_ended());
+    if workers_left == 0 {
+        for thread in threads.drain(..) {
+            // What it could panic with it has said already.
+            let _ = thread.join();
+        }
+        shared.close_queue();
     }
-    threads.retain(|thread| !thread.is_finished());
-    if threads.is_empty() {
-        shared.inject.close();
-    }
-    Shutdown { tasks_left, workers_left: threads.len() }
+    Shutdown { tasks_left: tasks_left(), workers_left, jobs_left: 0 }
 }

@@ -1,101 +1,191 @@
 //! One thread of a scheduler: what it runs next, and when it sleeps.
 //!
 //! ```text
-//!  ┌──► next: slot, queue, inject queue ──► run ──┐
-//!  │       │ nothing                              │
-//!  │       ▼                                      │
-//!  │    search (if not too many do): steal,       │
-//!  │    inject queue, a little while ──found──────┤
-//!  │       │ nothing                              │
-//!  │       ▼                                      │
-//!  └─── sleep, after one more look everywhere     │
-//!  ▲                                              │
-//!  └──────────────────────────────────────────────┘
+//!  ┌──► next: slot, pinned, queue, inject queue, mail ──► run ──► every 61st time: tick ──┐
+//!  │       │ nothing                                                                      │
+//!  │       ▼                                                                              │
+//!  │    search (if not too many do): steal, inject queue, a little while ──found──────────┤
+//!  │       │ nothing                                                                      │
+//!  │       ▼                                                                              │
+//!  └─── sleep, after one more look everywhere: in the parker or the loop, until the first │
+//!  ▲    timer is due                                                                      │
+//!  └──────────────────────────────────────────────────────────────────────────────────────┘
+//!
+//!  tick: fire timers, turn the loop, take the mail; is the scheduler closing?
 //! ```
+//!
+//! The timers of a task that sleeps stay with the worker where it went to sleep. While that one is at
+//! a long poll another may fire them: each worker that is awake looks at one other's at each tick, and
+//! one that goes to sleep waits no longer than until a timer of somebody who is awake is late.
 
 use super::super::deque::{Local, Pushed};
 use super::super::idle::{Found, Roused, Spin};
-use super::shared::{Counts, Shared};
+use super::super::op::{self, Ops};
+use super::options::Loop;
+use super::shared::{Counts, Peer, Shared};
+use crate::error::Error;
 use crate::loom::{AtomicU64, Ordering};
 use crate::random::Random;
-use crate::task::here::{self, Here, Place, Workers};
+use crate::task::here::{self, Here, Place, Queue, Workers};
 use crate::task::{TaskRef, run as task_run};
+use crate::time;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Times in a row that the slot goes before the queue.
 const SLOT_MAX: u32 = 3;
-/// Runs after which the inject queue goes first, however much lies in the worker's own.
-const INJECT_RUNS: u32 = 61;
+/// Runs after which all that comes from elsewhere has its turn, however much lies in the queue.
+const TICK_RUNS: u32 = 61;
 /// A worker whose queue is shorter looks at the inject queue before each run.
 const SHORT: usize = 16;
 /// Tasks that a worker takes from the inject queue at a time, beside the one that it runs.
 const INJECT_MAX: usize = 64;
-/// Runs after which a worker looks whether it is to end, and brings its numbers up to date.
-const CHECK_RUNS: u32 = 64;
+/// How late a timer is that another worker fires. A worker that is awake seldom is so late itself.
+const LATE: Duration = Duration::from_millis(1);
+/// Between two looks for tasks that are on their way to a worker that ends.
+const STRAGGLER: Duration = Duration::from_millis(1);
 
 /// A worker's own.
-struct Worker {
+pub(super) struct Worker {
     index: usize,
     local: Local<TaskRef>,
+    /// Ready, and nobody else's.
+    pinned: Queue,
+    /// It is their turn, if the other queue has some too.
+    pinned_turn: Cell<bool>,
     slot: Cell<Option<TaskRef>>,
     slot_runs: Cell<u32>,
     runs: Cell<u32>,
+    ops: Option<Ops>,
+    /// The loop failed and is not turned any more.
+    loop_failed: Cell<bool>,
     shared: Arc<Shared>,
     random: RefCell<Random>,
     spin: RefCell<Spin>,
 }
 
-/// A worker's life.
-pub(super) fn run(shared: Arc<Shared>, index: usize, local: Local<TaskRef>) {
+/// Says that the worker has ended, however it did.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.worker_ended();
+    }
+}
+
+/// A worker's life. `make` gives it its loop, if it is to have one; `started` is told when it has it.
+pub(super) fn run(
+    shared: Arc<Shared>,
+    index: usize,
+    local: Local<TaskRef>,
+    make: impl FnOnce() -> Result<Option<Ops>, Error>,
+    started: impl FnOnce(Result<(), Error>),
+) {
+    let _ending = Ending(&shared);
     if let Some(places) = &shared.places {
         // A worker that cannot be bound runs all the same.
         let _ = places.of(index).bind_this_thread();
     }
+    let ops = match make() {
+        Ok(ops) => ops,
+        Err(error) => return started(Err(error)),
+    };
     let worker = Worker {
         index,
         local,
+        pinned: Queue::new(false),
+        pinned_turn: Cell::new(false),
         slot: Cell::new(None),
         slot_runs: Cell::new(0),
         runs: Cell::new(0),
+        ops,
+        loop_failed: Cell::new(false),
         random: RefCell::new(Random::new(index as u64)),
         spin: RefCell::new(Spin::new(crate::cpus())),
-        shared,
+        shared: shared.clone(),
     };
-    let workers = Workers::Many { push, worker: NonNull::from(&worker).cast() };
+    let workers = Workers::Many {
+        push,
+        exit_all,
+        worker: NonNull::from(&worker).cast(),
+        index: index as u32,
+    };
     // SAFETY: the dispatch is in `Shared`, which the worker has; `leave` is called below.
     let here = unsafe { Here::new(worker.shared.dispatch(), workers, false) };
+    if let Some(ops) = &worker.ops {
+        worker.peer().seat.set_home(ops.bell());
+        ops.tie(Some(NonNull::from(&here)));
+    }
+    shared.rest.get_up(index);
+    started(Ok(()));
     {
         let _entered = here::enter(&here);
+        let _timers = time::enter(&worker.peer().timers);
+        let _ops = op::enter(worker.ops.as_ref());
         worker.run(&here);
+        worker.end(&here);
     }
     here.leave();
+    shared.rest.lie_down(index, here.live.get());
+}
+
+/// The ops of a loop that was just made, on its thread.
+pub(super) fn ops_of((driver, home): Loop, blocks_max: usize) -> Ops {
+    Ops::new(driver, home, blocks_max)
 }
 
 /// See [`Workers::Many`].
 unsafe fn push(worker: NonNull<()>, task: TaskRef, place: Place) {
     // SAFETY: `run` made it from its worker, which lives as long as its `Here`.
     let worker = unsafe { worker.cast::<Worker>().as_ref() };
-    if worker.shared.lifo && place != Place::Back {
-        // Who is alone in the slot is run next: there is nothing for others to do.
-        let Some(before) = worker.slot.replace(Some(task)) else { return };
-        worker.push_local(before);
-        worker.shared.wake_one_hint();
-        return;
-    }
-    let alone = worker.local.is_empty() && worker.slot.get().is_none();
-    worker.push_local(task);
-    // Who yields and is alone runs again at once.
-    if !alone || place != Place::Back {
-        worker.shared.wake_one_hint();
-    }
+    worker.push(task, place);
+}
+
+/// See [`Workers::Many`].
+unsafe fn exit_all(worker: NonNull<()>) {
+    // SAFETY: as above.
+    let worker = unsafe { worker.cast::<Worker>().as_ref() };
+    worker.shared.watch.tell_all();
 }
 
 impl Worker {
+    fn peer(&self) -> &Peer {
+        &self.shared.peers[self.index]
+    }
+
     fn counts(&self) -> &Counts {
-        &self.shared.peers[self.index].counts
+        &self.peer().counts
+    }
+
+    #[inline]
+    fn push(&self, task: TaskRef, place: Place) {
+        if task.state().look().is_pinned() {
+            return self.push_pinned(task);
+        }
+        if self.shared.lifo && place != Place::Back {
+            // Who is alone in the slot is run next: there is nothing for others to do.
+            let Some(before) = self.slot.replace(Some(task)) else { return };
+            self.push_local(before);
+            self.shared.wake_one_hint();
+            return;
+        }
+        let alone = self.local.is_empty() && self.slot.get().is_none();
+        self.push_local(task);
+        // Who yields and is alone runs again at once.
+        if !alone || place != Place::Back {
+            self.shared.wake_one_hint();
+        }
+    }
+
+    /// Nobody is woken for it: nobody else may have it.
+    fn push_pinned(&self, task: TaskRef) {
+        if task.worker() == self.index {
+            self.pinned.push(task, Place::Back);
+        } else {
+            self.shared.send_home(task);
+        }
     }
 
     fn push_local(&self, task: TaskRef) {
@@ -112,7 +202,7 @@ impl Worker {
         // Every worker begins as one that works.
         let mut searching = false;
         loop {
-            let task = match self.next() {
+            let task = match self.next(here) {
                 Some(task) => task,
                 None => match self.search(&mut searching) {
                     Some(task) => task,
@@ -133,8 +223,8 @@ impl Worker {
             unsafe { task_run::run(task, here) };
             let runs = self.runs.get().wrapping_add(1);
             self.runs.set(runs);
-            if runs.is_multiple_of(CHECK_RUNS) && self.check(here) {
-                break;
+            if runs.is_multiple_of(TICK_RUNS) {
+                self.tick(here);
             }
         }
         if searching {
@@ -142,21 +232,34 @@ impl Worker {
         }
     }
 
-    /// Brings the numbers up to date. Whether the worker is to end.
-    fn check(&self, here: &Here) -> bool {
+    /// All that has its turn however much there is to do.
+    fn tick(&self, here: &Here) {
+        self.check(here);
+        self.peer().timers.fire();
+        let peers = &self.shared.peers;
+        let ticks = self.runs.get() / TICK_RUNS;
+        peers[ticks as usize % peers.len()].timers.fire_late(LATE);
+        self.turn();
+        self.take_mail(here);
+    }
+
+    /// Brings the numbers up to date, and notes whether the scheduler is closing.
+    fn check(&self, here: &Here) {
         // Relaxed: a number.
         self.counts().polls.store(here.polls(), Ordering::Relaxed);
-        if self.shared.is_closing() {
+        if self.shared.is_closing() && !here.is_closing() {
             here.close();
+            // What was spawned here until now may have been spawned after the scheduler's own look.
+            let depot = &self.shared.dispatch.depot;
+            task_run::abort_all(depot, |task| here.push(task, Place::Back));
         }
-        self.shared.is_ending()
     }
 
     /// What is ready here, or came from elsewhere.
     #[inline]
-    fn next(&self) -> Option<TaskRef> {
+    fn next(&self, here: &Here) -> Option<TaskRef> {
         if !self.shared.inject.is_empty() {
-            let due = self.runs.get().is_multiple_of(INJECT_RUNS);
+            let due = self.runs.get().is_multiple_of(TICK_RUNS);
             if due && let Some(task) = self.shared.inject.pop() {
                 return Some(task);
             }
@@ -173,13 +276,28 @@ impl Worker {
             return Some(task);
         }
         self.slot_runs.set(0);
+        if !self.pinned.is_empty()
+            && let Some(task) = self.take_pinned()
+        {
+            return Some(task);
+        }
         if let Some(task) = self.local.pop() {
             if !self.local.is_empty() {
                 self.shared.wake_one_hint();
             }
             return Some(task);
         }
-        self.slot.take().or_else(|| self.take_injected())
+        self.slot.take().or_else(|| self.take_injected()).or_else(|| {
+            self.take_mail(here);
+            self.pinned.pop(true)
+        })
+    }
+
+    /// The two queues take turns.
+    fn take_pinned(&self) -> Option<TaskRef> {
+        let turn = !self.pinned_turn.get();
+        self.pinned_turn.set(turn);
+        if turn || self.local.is_empty() { self.pinned.pop(true) } else { None }
     }
 
     fn take_injected(&self) -> Option<TaskRef> {
@@ -191,6 +309,37 @@ impl Worker {
             self.shared.wake_one_hint();
         }
         Some(task)
+    }
+
+    /// Takes what others woke or spawned here. What was spawned when the scheduler was closing already
+    /// is never polled: see `end`.
+    fn take_mail(&self, here: &Here) {
+        while let Some(task) = self.peer().mail.pop() {
+            if here.is_closing() {
+                // It is in our hands already.
+                let _ = task.state().abort();
+            }
+            self.pinned.push(task, Place::Back);
+        }
+    }
+
+    /// Turns the loop, without waiting, if there is anything to expect of it.
+    fn turn(&self) {
+        if let Some(ops) = self.busy_loop()
+            && let Err(error) = ops.turn(Some(Duration::ZERO))
+        {
+            self.fail(error);
+        }
+    }
+
+    /// The loop, if something is in flight there.
+    fn busy_loop(&self) -> Option<&Ops> {
+        self.ops.as_ref().filter(|ops| ops.in_flight() > 0 && !self.loop_failed.get())
+    }
+
+    fn fail(&self, error: Error) {
+        self.loop_failed.set(true);
+        self.shared.loop_failed(error);
     }
 
     /// Looks at the others' queues for a while.
@@ -229,19 +378,103 @@ impl Worker {
         Some(stolen.first)
     }
 
+    /// Those who are awake, but for this one.
+    fn busy_peers(&self) -> impl Iterator<Item = &Peer> {
+        let awake = |&(index, _): &(usize, &Peer)| {
+            index != self.index && !self.shared.idle.seems_asleep(index)
+        };
+        self.shared.peers.iter().enumerate().filter(awake).map(|(_, peer)| peer)
+    }
+
     /// Sleeps until there is work. Whether the worker was woken to search.
     fn sleep(&self, searching: bool, here: &Here) -> bool {
-        let _ = self.check(here);
-        let began = self.spin.borrow().start(Instant::now());
-        self.shared.idle.sleep(self.index, searching);
-        if !self.shared.has_work() && !self.shared.is_ending() {
-            add(&self.counts().parks);
-            let _ = self.shared.peers[self.index].parker.park(None);
+        self.check(here);
+        if self.busy_peers().map(|peer| peer.timers.fire_late(LATE)).sum::<usize>() > 0 {
+            return searching;
         }
+        let began = self.spin.borrow().start(Instant::now());
+        self.shared.rest.lie_down(self.index, here.live.get());
+        self.shared.idle.sleep(self.index, searching);
+        if self.may_sleep(here) {
+            if self.shared.rest.is_watched() {
+                self.shared.tell_of_rest();
+            }
+            self.wait();
+        }
+        self.shared.rest.get_up(self.index);
         let roused = self.shared.idle.rouse(self.index);
         self.spin.borrow_mut().learn(&began, Instant::now());
-        let _ = self.check(here);
+        if let Some(ops) = &self.ops {
+            ops.wake_others();
+        }
+        self.peer().timers.fire();
+        self.check(here);
         roused == Roused::Searching
+    }
+
+    /// The look that follows the fence of `Idle::sleep`.
+    fn may_sleep(&self, here: &Here) -> bool {
+        let shared = &self.shared;
+        !shared.has_work()
+            && self.peer().mail.is_empty()
+            && !shared.is_ending()
+            && shared.is_closing() == here.is_closing()
+    }
+
+    fn wait(&self) {
+        let timers = &self.peer().timers;
+        let late = self.busy_peers().filter_map(|peer| peer.timers.late_in(LATE)).min();
+        let left = timers.prepare_park().into_iter().chain(late).min();
+        if left != Some(Duration::ZERO) {
+            add(&self.counts().parks);
+            self.wait_up_to(left);
+        }
+        timers.unparked();
+    }
+
+    fn wait_up_to(&self, left: Option<Duration>) {
+        let parker = &self.peer().seat.parker;
+        let Some(ops) = self.busy_loop() else {
+            let deadline = left.and_then(|left| Instant::now().checked_add(left));
+            let _ = parker.park(deadline);
+            return;
+        };
+        let mut turned = Ok(0);
+        let _ = parker.park_in(|| turned = ops.turn_quietly(left));
+        if let Err(error) = turned {
+            self.fail(error);
+        }
+    }
+
+    /// The end: every task that is pinned here is over, and what lies in the queues, before it is left.
+    ///
+    /// All tasks have been aborted when the worker noticed that the scheduler is closing, so each poll
+    /// here drops one. A pinned task that is in no queue is on its way, with a thread that has woken
+    /// it: without it there is no end, since nobody else may drop its future. One that is spawned
+    /// later does not come in any more, and has never been polled.
+    fn end(&self, here: &Here) {
+        let depot = &self.shared.dispatch.depot;
+        self.check(here);
+        loop {
+            while let Some(task) = self.next(here) {
+                // SAFETY: as in `run`.
+                unsafe { task_run::run(task, here) };
+            }
+            if task_run::pinned_left(depot, self.index) == 0 {
+                self.peer().mail.close();
+                if self.peer().mail.is_empty() {
+                    break;
+                }
+            }
+            let _ = self.peer().seat.parker.park(Instant::now().checked_add(STRAGGLER));
+        }
+        if let Some(ops) = &self.ops {
+            if ops.drain(self.shared.drain_deadline) > 0 {
+                // The kernel still writes there: it stays, on purpose.
+                std::mem::forget(ops.clone());
+            }
+            ops.tie(None);
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::loom::{Ordering, UnsafeCell};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-const PLAIN: Born = Born { pooled: true, system: false, named: false, home: false, entered: false };
+const PLAIN: Born =
+    Born { pooled: true, system: false, named: false, home: false, pinned: false, entered: false };
 const HOMELY: Born = Born { home: true, ..PLAIN };
 
 struct Model {

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const PLAIN: Born = Born { pooled: true, system: false, named: false, home: false, entered: false };
+const PLAIN: Born =
+    Born { pooled: true, system: false, named: false, home: false, pinned: false, entered: false };
 const HOMELY: Born = Born { home: true, ..PLAIN };
 
 fn spawned(born: Born) -> State {
