@@ -1,12 +1,11 @@
-//! The heart of Wakering, without a ring and without Node.
+#![doc = include_str!("../README.md")]
 //!
-//! Here live the op descriptor and every number that two sides must agree on ([`abi`]), the place
-//! where an op in flight lives ([`slot`], [`slab`], [`token`]), what it may lend to the kernel
-//! ([`resource`]), the way home for completions from other threads ([`inbox`], [`home`]), the
-//! table of open files ([`handle`]) and the trait by which a loop is driven ([`driver`]).
+//! # Where to look in this crate
 //!
-//! Beside them stands what async Rust needs and no ring is needed for: tasks ([`task`]), their
-//! schedulers ([`scheduler`]), what they wait in line for ([`sync`]), and timers ([`time`]).
+//! The op descriptor and every number that two sides must agree on are in [`abi`]; the place where an op
+//! in flight lives in [`slot`], [`slab`] and [`token`], what it may lend to the kernel in [`resource`]; the
+//! way home for completions from other threads in [`inbox`] and [`home`]; the table of open files in
+//! [`handle`].
 //!
 //! What never lives here: an io_uring name, a Node-API name, a thread that nobody asked for.
 
