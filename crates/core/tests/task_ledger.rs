@@ -9,7 +9,7 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use wakering_core::scheduler::LocalScheduler;
-use wakering_core::task::{JoinHandle, spawn_local, yield_now};
+use wakering_core::task::{LocalJoinHandle, spawn_local, yield_now};
 
 const fn counts(polls: u32, drops: u32, outputs_dropped: u32) -> Counts {
     Counts { polls, drops, outputs_dropped }
@@ -21,7 +21,7 @@ fn settle(scheduler: &LocalScheduler) {
 }
 
 fn poll_join<T>(
-    join: &mut JoinHandle<T>,
+    join: &mut LocalJoinHandle<T>,
     waker: &std::task::Waker,
 ) -> Poll<Result<T, wakering_core::task::JoinError>> {
     pin!(join).poll(&mut Context::from_waker(waker))
@@ -271,7 +271,7 @@ fn abort_while_polled_drops_it_after_the_poll() {
     let scheduler = LocalScheduler::new().unwrap();
     let page = Ledger::new();
     let gate = page.future();
-    let cell = std::rc::Rc::new(std::cell::RefCell::new(None::<JoinHandle<()>>));
+    let cell = std::rc::Rc::new(std::cell::RefCell::new(None::<LocalJoinHandle<()>>));
     let own = cell.clone();
     let join = scheduler.spawn(async move {
         if let Some(join) = &*own.borrow() {

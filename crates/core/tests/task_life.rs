@@ -7,7 +7,7 @@ use wakering_core::Error;
 use wakering_core::abi::ErrorKind;
 use wakering_core::scheduler::{LocalOptions, LocalScheduler, RunError};
 use wakering_core::task::{
-    Doing, JoinHandle, Spawn, TaskPool, TaskStorage, current, exit, exit_all, set_name,
+    Doing, LocalJoinHandle, Spawn, TaskPool, TaskStorage, current, exit, exit_all, set_name,
     spawn_local, try_spawn_local, yield_now,
 };
 
@@ -83,7 +83,7 @@ fn f2_a_pool_takes_as_many_as_it_has_places() {
     static POOL: TaskPool<Countdown, 3> = TaskPool::new();
     let scheduler = LocalScheduler::new().unwrap();
     let spawn = |n| scheduler.spawn_in(&POOL, Spawn::new(), move || countdown(n));
-    let joins: Vec<JoinHandle<u32>> = (0..3).map(|n| spawn(n).unwrap()).collect();
+    let joins: Vec<LocalJoinHandle<u32>> = (0..3).map(|n| spawn(n).unwrap()).collect();
     assert!(spawn(3).is_err());
     for (n, join) in joins.into_iter().enumerate() {
         assert_eq!(scheduler.block_on(join).unwrap(), n as u32);
@@ -263,7 +263,7 @@ fn l9_two_tasks_that_await_each_other_are_stalled() {
     use std::cell::RefCell;
     use std::rc::Rc;
     let scheduler = LocalScheduler::new().unwrap();
-    let handles: Rc<[RefCell<Option<JoinHandle<()>>>; 2]> = Rc::default();
+    let handles: Rc<[RefCell<Option<LocalJoinHandle<()>>>; 2]> = Rc::default();
     let waits_for = |other: usize| {
         let handles = handles.clone();
         async move {
@@ -324,7 +324,7 @@ fn l9_it_is_never_said_while_somebody_may_wake() {
     assert!(scheduler.run_until(aborted).unwrap().unwrap_err().is_cancelled());
     thread.join().unwrap();
     // A join handle is where a thread can abort with it.
-    let away = scheduler.spawn(pending::<()>());
+    let away = scheduler.spawn(pending::<()>()).anywhere();
     let waits = scheduler.spawn(async {});
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(30));

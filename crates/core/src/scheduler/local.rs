@@ -35,7 +35,7 @@ use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::task::here::{self, Here};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, info, run};
+use crate::task::{Claim, LocalJoinHandle, Spawn, SpawnError, TaskInfo, info, run};
 use crate::time::{self, Timers};
 use root::{Root, RootGuard};
 use shared::Shared;
@@ -117,7 +117,7 @@ impl LocalScheduler {
     ///
     /// Where [`Self::try_spawn`] fails.
     #[inline]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub fn spawn<F>(&self, future: F) -> LocalJoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -134,7 +134,7 @@ impl LocalScheduler {
     ///
     /// See [`SpawnError::error`]. The future comes back.
     #[inline]
-    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+    pub fn try_spawn<F>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, SpawnError<F>>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -152,7 +152,7 @@ impl LocalScheduler {
         &self,
         spawn: Spawn,
         future: F,
-    ) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+    ) -> Result<LocalJoinHandle<F::Output>, SpawnError<F>>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -169,7 +169,7 @@ impl LocalScheduler {
         &self,
         spawn: Spawn,
         future: F,
-    ) -> Result<JoinHandle<F::Output>, SpawnError<F>> {
+    ) -> Result<LocalJoinHandle<F::Output>, SpawnError<F>> {
         if self.here.is_closing() {
             return Err(SpawnError::new(ErrorKind::Closed.into(), future));
         }
@@ -191,7 +191,7 @@ impl LocalScheduler {
         storage: &'static impl Claim<F>,
         spawn: Spawn,
         make: impl FnOnce() -> F,
-    ) -> Result<JoinHandle<F::Output>, Error>
+    ) -> Result<LocalJoinHandle<F::Output>, Error>
     where
         F: Future + 'static,
         F::Output: 'static,

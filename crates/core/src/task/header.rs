@@ -128,8 +128,16 @@ impl Header {
     }
 
     /// How many wakers are kept inside (N1 of [`super::waits`]).
+    #[inline]
     pub(super) fn inside(&self) -> u64 {
         (self.reason.load(Ordering::Relaxed).addr() / INSIDE_ONE) as u64
+    }
+
+    /// The same where it has to be exact: what no count of references is, where it is not.
+    #[inline]
+    pub(super) fn inside_exactly(&self) -> u64 {
+        let bits = self.reason.load(Ordering::Relaxed).addr();
+        if bits >= INSIDE_MAX { u64::MAX / 2 } else { (bits / INSIDE_ONE) as u64 }
     }
 
     /// One more waker is kept inside. At home.

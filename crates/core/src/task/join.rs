@@ -79,35 +79,94 @@ impl std::error::Error for JoinError {}
 /// ```compile_fail
 /// fn goes<T: Send>(_: T) {}
 /// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
-/// goes(scheduler.spawn(async { std::rc::Rc::new(1) }));
+/// goes(scheduler.spawn(async { std::rc::Rc::new(1) }).anywhere());
 /// ```
 #[must_use = "dropped, the task goes on alone: say `detach` if that is meant"]
-pub struct JoinHandle<T> {
+pub struct JoinHandle<T, W: Whereabouts = Anywhere> {
     /// With the reference that JOIN stands for (I4 of the state).
     task: TaskRef,
     /// The output was given out, and the reference with it.
     done: bool,
-    output: PhantomData<T>,
+    output: PhantomData<(T, W)>,
+}
+
+/// The handle of a task whose thread spawned it. It stays on that thread, and so a join takes no
+/// atomic read-modify-write; [`anywhere`](Self::anywhere) makes one of it that may go.
+///
+/// ```
+/// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
+/// let handle = scheduler.spawn(async { 7 }).anywhere();
+/// let waiting = std::thread::spawn(|| wakering_core::task::block_on(handle));
+/// scheduler.run().unwrap();
+/// assert_eq!(waiting.join().unwrap().unwrap(), 7);
+/// ```
+///
+/// ```compile_fail
+/// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
+/// let handle = scheduler.spawn(async { 7 });
+/// std::thread::spawn(|| wakering_core::task::block_on(handle));
+/// ```
+pub type LocalJoinHandle<T> = JoinHandle<T, AtHome>;
+
+/// Where a [`JoinHandle`] may be: [`Anywhere`] or [`AtHome`]; sealed.
+pub trait Whereabouts: Sealed {
+    /// Whether it stays on the thread that spawned the task.
+    const AT_HOME: bool;
+}
+
+/// See [`Whereabouts`].
+#[derive(Clone, Copy, Debug)]
+pub enum Anywhere {}
+
+/// See [`Whereabouts`].
+#[derive(Clone, Copy, Debug)]
+pub struct AtHome {
+    _stays: PhantomData<*mut ()>,
+}
+
+/// Nobody else implements it.
+pub trait Sealed {}
+impl Sealed for Anywhere {}
+impl Sealed for AtHome {}
+
+impl Whereabouts for Anywhere {
+    const AT_HOME: bool = false;
+}
+
+impl Whereabouts for AtHome {
+    const AT_HOME: bool = true;
 }
 
 // SAFETY: of the task it reaches the state, the joiner's waker (I5) and, after Complete, the output
 // (I6), which may move.
-unsafe impl<T: Send> Send for JoinHandle<T> {}
+unsafe impl<T: Send> Send for JoinHandle<T, Anywhere> {}
 // SAFETY: by reference only the state is read or marked.
-unsafe impl<T: Send> Sync for JoinHandle<T> {}
+unsafe impl<T: Send> Sync for JoinHandle<T, Anywhere> {}
 
-impl<T> Unpin for JoinHandle<T> {}
+impl<T, W: Whereabouts> Unpin for JoinHandle<T, W> {}
 
-impl<T> std::fmt::Debug for JoinHandle<T> {
+impl<T, W: Whereabouts> std::fmt::Debug for JoinHandle<T, W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JoinHandle").field("done", &self.done).finish_non_exhaustive()
     }
 }
 
-impl<T> JoinHandle<T> {
+impl<T> LocalJoinHandle<T> {
+    /// The same handle, which may go to another thread if the output may.
+    pub fn anywhere(self) -> JoinHandle<T> {
+        if !self.done {
+            self.task.state().let_join_go();
+        }
+        let gone = std::mem::ManuallyDrop::new(self);
+        JoinHandle { task: gone.task, done: gone.done, output: PhantomData }
+    }
+}
+
+impl<T, W: Whereabouts> JoinHandle<T, W> {
     /// # Safety
     ///
-    /// The task was just spawned, this is the only handle of it, and its output is a `T`.
+    /// The task was just spawned, this is the only handle of it, and its output is a `T`. Where it is
+    /// to be anywhere, the state knows that.
     #[inline]
     pub(super) const unsafe fn new(task: TaskRef) -> Self {
         Self { task, done: false, output: PhantomData }
@@ -177,10 +236,11 @@ impl<T> JoinHandle<T> {
         let state = self.task.state();
         if let At::Inside(joiner) = at {
             self.task.header().set_joiner(words(joiner));
-            return state.offer_joiner(true, true);
+            return state.offer_joiner(true, Some(self.task.header().inside_exactly()));
         }
         run::set_joiner(self.task, waker.clone());
-        state.offer_joiner(false, at == At::Home).inspect_err(|_| {
+        let kept = (at == At::Home).then(|| self.task.header().inside_exactly());
+        state.offer_joiner(false, kept).inspect_err(|_| {
             // SAFETY: it was not taken: JOIN_WAKER was never set for it (I5).
             drop(unsafe { run::take_joiner(self.task) });
         })
@@ -260,7 +320,7 @@ impl At {
     }
 }
 
-impl<T> Future for JoinHandle<T> {
+impl<T, W: Whereabouts> Future for JoinHandle<T, W> {
     type Output = Result<T, JoinError>;
 
     /// # Panics
@@ -282,7 +342,7 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
-impl<T> Drop for JoinHandle<T> {
+impl<T, W: Whereabouts> Drop for JoinHandle<T, W> {
     #[inline]
     fn drop(&mut self) {
         if self.done {
@@ -291,7 +351,7 @@ impl<T> Drop for JoinHandle<T> {
         let task = self.task;
         let unshared = here::with(|here| {
             here.is_some_and(|here| here.is_home() && here.dispatch == task.dispatch())
-        }) && task.state().drop_join_at_home();
+        }) && task.state().drop_join_at_home(task.header().inside_exactly());
         if unshared {
             return;
         }

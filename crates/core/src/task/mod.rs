@@ -45,7 +45,9 @@ pub use block_on::block_on;
 pub use budget::{Proceed, consume_budget, poll_proceed};
 pub use exit::{Exit, exit, exit_all};
 pub use info::{Doing, TaskInfo, current, set_name};
-pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use join::{
+    AbortHandle, Anywhere, AtHome, JoinError, JoinHandle, LocalJoinHandle, Whereabouts,
+};
 pub use local::{Scope, TaskLocal};
 pub use spawn::{Spawn, SpawnError, spawn, spawn_local, try_spawn, try_spawn_local};
 pub use storage::{Claim, TaskPool, TaskStorage};

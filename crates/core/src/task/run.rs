@@ -96,7 +96,8 @@ unsafe fn complete(task: TaskRef, here: &Here, end: End) {
     if !task.state().look().is_system() {
         here.live.set(here.live.get() - 1);
     }
-    match task.state().complete(end, || inside(task)) {
+    let kept = here.is_home().then(|| task.header().inside_exactly());
+    match task.state().complete(end, kept, || inside(task)) {
         Completed::Handed => {}
         Completed::WakeInside(joiner) => wake_inside(joiner, here),
         // SAFETY: 6 gave the waker to this thread.
@@ -124,7 +125,7 @@ unsafe fn complete(task: TaskRef, here: &Here, end: End) {
 pub(crate) unsafe fn discard(task: TaskRef) {
     // SAFETY: the caller's promise (I1); Complete follows, so nobody polls it.
     unsafe { (task.vtable().drop_future)(task) };
-    match task.state().complete(End::Cancelled, || inside(task)) {
+    match task.state().complete(End::Cancelled, None, || inside(task)) {
         // Nobody of the scheduler awaits what it has not seen.
         Completed::Handed | Completed::WakeInside(_) => {}
         // SAFETY: 6 gave the waker to this thread.
@@ -223,6 +224,19 @@ pub(crate) unsafe fn release(task: TaskRef) {
         // SAFETY: it was the last one. Nobody has one while the task is not Complete but the task
         // itself (I3), and whoever took or dropped the output did so before (I6).
         unsafe { free(task) };
+    }
+}
+
+/// Gives up one reference, at the home of the task.
+///
+/// # Safety
+///
+/// As for [`release`]; `here` is the task's home, on this thread.
+#[inline]
+pub(super) unsafe fn release_at_home(task: TaskRef, here: &Here) {
+    if task.state().drop_reference_at_home(task.header().inside_exactly()) {
+        // SAFETY: as in `release`.
+        unsafe { free_here(task, here) };
     }
 }
 

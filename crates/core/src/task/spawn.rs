@@ -4,7 +4,7 @@ use super::TaskId;
 use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::here::{self, Here};
-use super::join::JoinHandle;
+use super::join::{JoinHandle, LocalJoinHandle, Whereabouts};
 use super::pool::chunk::class_of;
 use super::state::Born;
 use super::storage::{Boxed, Claimed};
@@ -125,7 +125,7 @@ impl Storage for Pooled {
 }
 
 /// A task that holds SCHEDULED (or ENTERED), and its join handle.
-type New<F> = (TaskRef, JoinHandle<<F as Future>::Output>);
+type New<F, W> = (TaskRef, JoinHandle<<F as Future>::Output, W>);
 
 /// Makes a task that holds SCHEDULED, for the caller to put into a queue, and its join handle.
 ///
@@ -134,12 +134,12 @@ type New<F> = (TaskRef, JoinHandle<<F as Future>::Output>);
 /// The dispatch is there. The caller sees to it that the future is polled and dropped where it may
 /// be, not after it is gone (if it borrows anything), and that the output may be where the handle is.
 #[inline]
-pub(crate) unsafe fn create<F: Future>(
+pub(crate) unsafe fn create<F: Future, W: Whereabouts>(
     here: Option<&Here>,
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     future: F,
-) -> Result<New<F>, SpawnError<F>> {
+) -> Result<New<F, W>, SpawnError<F>> {
     let Some(class) = (const { class_of(Layout::new::<Place<F>>()) }) else {
         // SAFETY: the caller's promise.
         return unsafe { create_boxed(dispatch, spawn, future) };
@@ -175,7 +175,11 @@ pub(crate) unsafe fn create<F: Future>(
 ///
 /// The place is ours and written but for its state, and a `T` is what the future gives.
 #[inline]
-unsafe fn begin<T>(task: TaskRef, spawn: Spawn, pooled: bool) -> (TaskRef, JoinHandle<T>) {
+unsafe fn begin<T, W: Whereabouts>(
+    task: TaskRef,
+    spawn: Spawn,
+    pooled: bool,
+) -> (TaskRef, JoinHandle<T, W>) {
     let named = spawn.name.is_some();
     let born = Born {
         pooled,
@@ -184,6 +188,7 @@ unsafe fn begin<T>(task: TaskRef, spawn: Spawn, pooled: bool) -> (TaskRef, JoinH
         home: spawn.home,
         pinned: spawn.worker != 0,
         entered: spawn.entered,
+        away: !W::AT_HOME,
     };
     if spawn.worker != 0 {
         task.set_worker(spawn.worker - 1);
@@ -202,16 +207,16 @@ unsafe fn begin<T>(task: TaskRef, spawn: Spawn, pooled: bool) -> (TaskRef, JoinH
 ///
 /// As for [`create`].
 #[cold]
-unsafe fn create_boxed<F: Future>(
+unsafe fn create_boxed<F: Future, W: Whereabouts>(
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     future: F,
-) -> Result<New<F>, SpawnError<F>> {
+) -> Result<New<F, W>, SpawnError<F>> {
     let Some(place) = Boxed::<F>::allocate() else {
         return Err(SpawnError::new(Error::Os(libc::ENOMEM), future));
     };
     // SAFETY: the caller's promise, and the place is new.
-    unsafe { create_outside::<F, Boxed<F>>(place, dispatch, spawn, || future) }.map_err(
+    unsafe { create_outside::<F, Boxed<F>, W>(place, dispatch, spawn, || future) }.map_err(
         |(error, make)| {
             // SAFETY: no task was made of it.
             unsafe { Boxed::<F>::give_back(place) };
@@ -226,12 +231,12 @@ unsafe fn create_boxed<F: Future>(
 /// # Safety
 ///
 /// As for [`create`]; the place is the caller's, of storage `S`, and stays until `S` frees it.
-pub(super) unsafe fn create_outside<F: Future, S: Storage>(
+pub(super) unsafe fn create_outside<F: Future, S: Storage, W: Whereabouts>(
     place: NonNull<Outside<F>>,
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     make: impl FnOnce() -> F,
-) -> Result<New<F>, (Error, impl FnOnce() -> F)> {
+) -> Result<New<F, W>, (Error, impl FnOnce() -> F)> {
     let outside = place.as_ptr();
     // SAFETY: in the same place.
     let header = unsafe { place.cast::<u8>().add(offset_of!(Outside<F>, place)) };
@@ -290,7 +295,10 @@ pub(crate) fn start(here: &Here, task: TaskRef, spawn: Spawn) {
 /// # Errors
 ///
 /// See [`SpawnError::error`]; Unsupported outside of a scheduler's thread.
-pub fn try_spawn_local<F>(spawn: Spawn, future: F) -> Result<JoinHandle<F::Output>, SpawnError<F>>
+pub fn try_spawn_local<F>(
+    spawn: Spawn,
+    future: F,
+) -> Result<LocalJoinHandle<F::Output>, SpawnError<F>>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -384,7 +392,7 @@ where
 ///
 /// Where [`try_spawn_local`] fails.
 #[inline]
-pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+pub fn spawn_local<F>(future: F) -> LocalJoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -405,16 +413,16 @@ pub(crate) fn refused_to_panic(error: Error) -> ! {
 /// # Safety
 ///
 /// As for [`create`].
-pub(crate) unsafe fn create_claimed<F: Future + 'static>(
+pub(crate) unsafe fn create_claimed<F: Future + 'static, W: Whereabouts>(
     claimed: Claimed<F>,
     dispatch: NonNull<Dispatch>,
     spawn: Spawn,
     make: impl FnOnce() -> F,
-) -> Result<New<F>, Error> {
+) -> Result<New<F, W>, Error> {
     let place = claimed.place();
     // SAFETY: the caller's promise; the place is claimed, and static.
     let made =
-        unsafe { create_outside::<F, super::storage::Static<F>>(place, dispatch, spawn, make) };
+        unsafe { create_outside::<F, super::storage::Static<F>, W>(place, dispatch, spawn, make) };
     match made {
         Ok(made) => {
             claimed.used();

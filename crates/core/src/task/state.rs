@@ -13,7 +13,7 @@
 //! ```
 //!
 //! ```text
-//! 63       40 39             15 14         0
+//! 63       40 39             16 15         0
 //! | generation | references     | flags     |
 //! ```
 //!
@@ -32,7 +32,8 @@
 //!      └──9 arrive: ENTERED and its reference go; WOKEN says whether the task is to be scheduled
 //! ```
 //!
-//! A spawn, a run and a join cost one read-modify-write together, a yield none, a wake at home none.
+//! As long as nobody else has a reference, that thread writes the word without an exchange too (I7): a
+//! spawn, a run, a join, a wait and a wake at home cost no read-modify-write.
 //!
 //! - **I1** Whoever holds SCHEDULED (the queue, then the thread that took the task from it; the home)
 //!   alone touches the future. It is given by 1 or 2 and given up by 4 or 6, so no task is in two
@@ -50,9 +51,11 @@
 //!   and the join handle never touches the place again.
 //! - **I6** After 6 the output is the join handle's if JOIN was set, else it is gone already.
 //! - **I7** References come from references only. So whoever owns all that the word counts is alone,
-//!   and may write it without an exchange: the home or the last owner for one, the home that holds the
-//!   join handle for two. (Transitions by number add no reference and change nothing but a live task's
-//!   flags; those of a task with a home are made at home.)
+//!   and may write it without an exchange, once it has read it with Acquire: the last owner for one,
+//!   and the home for those that cannot be elsewhere: the task's own, the join handle's unless it is
+//!   AWAY, the wakers that are kept inside (N1 of [`super::waits`]), and what its own thread has in
+//!   hand. (Transitions by number add no reference and change nothing but a live task's flags; those
+//!   of a task with a home are made at home.)
 //! - **I8** The generation changes with 8 only. A place for tasks is never given back to the system
 //!   while numbers of it may be asked about, so a number that is out of date fails in the word.
 
@@ -101,9 +104,12 @@ const ENTERED: u64 = 1 << 13;
 /// any other task of such a scheduler.
 const PINNED: u64 = 1 << 14;
 
-const REFERENCE_SHIFT: u32 = 15;
+/// Beside HOME: the join handle may be on another thread.
+const AWAY: u64 = 1 << 15;
+
+const REFERENCE_SHIFT: u32 = 16;
 const REFERENCE: u64 = 1 << REFERENCE_SHIFT;
-const REFERENCE_BITS: u32 = 25;
+const REFERENCE_BITS: u32 = 24;
 const REFERENCES: u64 = ((1 << REFERENCE_BITS) - 1) << REFERENCE_SHIFT;
 /// From here on a program leaks references; it ends before they run over.
 const REFERENCES_MAX: u64 = REFERENCES / 2;
@@ -129,6 +135,8 @@ pub(crate) struct Born {
     pub(crate) pinned: bool,
     /// Is on its way to its scheduler's entry (with a home), which counts as a wake.
     pub(crate) entered: bool,
+    /// Its join handle may leave the thread.
+    pub(crate) away: bool,
 }
 
 /// What a look from outside sees.
@@ -253,6 +261,7 @@ impl State {
             | if born.named { NAMED } else { 0 }
             | if born.home { HOME } else { 0 }
             | if born.pinned { PINNED } else { 0 }
+            | if born.away { AWAY } else { 0 }
             | if born.entered { ENTERED | WOKEN } else { 0 };
         let word = if born.entered { word + REFERENCE } else { word };
         // Release: with the Acquire of `wake_by_number`; a thread that gets the task from a queue
@@ -404,6 +413,39 @@ impl State {
         }
     }
 
+    /// The same at home, where `inside` wakers are kept and the caller has one that counts nothing.
+    #[inline]
+    pub(crate) fn add_reference_at_home(&self, inside: u64) {
+        // Acquire: with the Release of those who gave references up (I7).
+        let now = self.0.load(Ordering::Acquire);
+        if count(now) == at_home(now, inside) {
+            // Release: with the Acquire of whoever has a reference from this thread later.
+            self.0.store(now + REFERENCE, Ordering::Release);
+        } else {
+            self.add_reference();
+        }
+    }
+
+    /// One reference less, at home, where `inside` other wakers are kept. Whether it was the last.
+    #[inline]
+    #[must_use]
+    pub(crate) fn drop_reference_at_home(&self, inside: u64) -> bool {
+        // Acquire: with the Release of those who gave references up (I7).
+        let now = self.0.load(Ordering::Acquire);
+        if count(now) == at_home(now, inside) + 1 && count(now) > 1 {
+            // Release: with the Acquire of whoever has a reference from this thread later.
+            self.0.store(now - REFERENCE, Ordering::Release);
+            return false;
+        }
+        self.drop_reference()
+    }
+
+    /// The join handle may leave the thread from now on. At home.
+    pub(crate) fn let_join_go(&self) {
+        // Relaxed: for this thread, which writes without an exchange no more.
+        self.0.fetch_or(AWAY, Ordering::Relaxed);
+    }
+
     /// One reference less. Whether it was the last: then the caller frees the place (8).
     #[inline]
     #[must_use]
@@ -427,6 +469,20 @@ impl State {
         // Release: with the Acquire of `claim`; in a pool, with the Release of its lists.
         self.0.store(generation | COMPLETE, Ordering::Release);
     }
+}
+
+/// How many references there are.
+#[inline]
+const fn count(now: u64) -> u64 {
+    (now & REFERENCES) >> REFERENCE_SHIFT
+}
+
+/// How many of them cannot be anywhere but at home, where `inside` wakers are kept (I7).
+#[inline]
+const fn at_home(now: u64, inside: u64) -> u64 {
+    let own = (now & COMPLETE == 0) as u64;
+    let join = (now & (JOIN | AWAY) == JOIN) as u64;
+    own + join + inside
 }
 
 /// The word after a wake from outside, and what is to be done.

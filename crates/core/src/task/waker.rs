@@ -36,7 +36,7 @@ pub(super) fn borrowed(task: TaskRef) -> ManuallyDrop<Waker> {
 /// A waker of a task that is polled on this thread, its home, for whom N2 of [`waits`] holds.
 #[inline]
 pub(super) fn inside(task: TaskRef) -> Waker {
-    task.state().add_reference();
+    task.state().add_reference_at_home(task.header().inside_exactly());
     task.header().add_inside();
     let data = task.as_ptr().as_ptr().cast_const().cast();
     // SAFETY: the functions below keep the contract; the reference is the one just added.
@@ -77,52 +77,69 @@ unsafe fn task(data: *const ()) -> TaskRef {
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: a waker's data, by the contract of the table.
-    unsafe { task(data) }.state().add_reference();
+    let task = unsafe { task(data) };
+    // The task that is polled here: most clones are of its own waker.
+    if here::with(|here| {
+        here.is_some_and(|here| here.is_home() && here.current.get() == Some(task))
+    }) {
+        task.state().add_reference_at_home(task.header().inside_exactly());
+    } else {
+        task.state().add_reference();
+    }
     RawWaker::new(data, &VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
-    let many = here::with(|here| {
-        here.is_some_and(|here| !here.is_home() && here.dispatch == task.dispatch())
+    here::with(|here| match here {
+        Some(here) if here.dispatch == task.dispatch() => {
+            if here.is_home() {
+                wake_here(here, task);
+                // SAFETY: the waker's reference is given up here, and nothing is done with the task
+                // afterwards.
+                unsafe { run::release_at_home(task, here) };
+                return;
+            }
+            match task.state().wake_owned() {
+                WakeOwned::Nothing => {}
+                WakeOwned::Enqueue => push(here, task),
+                // SAFETY: this was the last reference.
+                WakeOwned::Free => unsafe { run::free(task) },
+            }
+        }
+        _ => {
+            // The reference goes last: it keeps the scheduler's bell while this thread rings it.
+            wake_from_outside(task);
+            // SAFETY: as above.
+            unsafe { run::release(task) };
+        }
     });
-    if !many {
-        // The reference goes last: it keeps the scheduler's bell while this thread rings it.
-        wake_task(task);
-        // SAFETY: the waker's reference is given up here, and nothing is done with the task afterwards.
-        unsafe { run::release(task) };
-        return;
-    }
-    match task.state().wake_owned() {
-        WakeOwned::Nothing => {}
-        WakeOwned::Enqueue => schedule(task),
-        // SAFETY: this was the last reference.
-        WakeOwned::Free => unsafe { run::free(task) },
-    }
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
-    wake_task(task);
+    here::with(|here| match here {
+        Some(here) if here.is_home() && here.dispatch == task.dispatch() => wake_here(here, task),
+        Some(here) if here.current.get() == Some(task) => here.woken.set(true),
+        Some(here) if here.dispatch == task.dispatch() => {
+            if task.state().wake() == Wake::Enqueue {
+                push(here, task);
+            }
+        }
+        _ => wake_from_outside(task),
+    });
 }
 
-/// Wakes a task that somebody keeps.
+/// Wakes a task of this thread's scheduler at its home.
 #[inline]
-fn wake_task(task: TaskRef) {
-    here::with(|here| {
-        let Some(here) = here else { return wake_from_outside(task) };
-        if here.current.get() == Some(task) {
-            here.woken.set(true);
-        } else if here.dispatch != task.dispatch() {
-            wake_from_outside(task);
-        } else if here.is_home() {
-            wake_at_home(here, task);
-        } else if task.state().wake() == Wake::Enqueue {
-            push(here, task);
-        }
-    });
+fn wake_here(here: &Here, task: TaskRef) {
+    if here.current.get() == Some(task) {
+        here.woken.set(true);
+    } else {
+        wake_at_home(here, task);
+    }
 }
 
 /// A task that is Complete is not Idle, nor is one that is in the queue or being polled: who is
@@ -191,6 +208,13 @@ unsafe fn drop_inside(data: *const ()) {
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
-    // SAFETY: the waker's reference is given up here, and nothing is done with the task afterwards.
-    unsafe { run::release(task) };
+    here::with(|here| match here {
+        Some(here) if here.is_home() && here.dispatch == task.dispatch() => {
+            // SAFETY: the waker's reference is given up here, and nothing is done with the task
+            // afterwards.
+            unsafe { run::release_at_home(task, here) };
+        }
+        // SAFETY: as above.
+        _ => unsafe { run::release(task) },
+    });
 }

@@ -7,13 +7,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use wakering_core::scheduler::LocalScheduler;
-use wakering_core::task::{JoinHandle, Spawn, TaskLocal, TaskStorage, spawn_local, yield_now};
+use wakering_core::task::{LocalJoinHandle, Spawn, TaskLocal, TaskStorage, spawn_local, yield_now};
 
 fn spawns(table: &mut Table, scheduler: &LocalScheduler) {
     table.row("task: spawn, join", || {
         assert_eq!(scheduler.block_on(async { spawn_local(async { 5 }).await.unwrap() }), 5);
     });
-    let mut joins: Vec<JoinHandle<usize>> = Vec::with_capacity(1_000);
+    let mut joins: Vec<LocalJoinHandle<usize>> = Vec::with_capacity(1_000);
     table.row("task: spawn 1000, join all", || {
         scheduler.block_on(async {
             joins.extend((0..1_000).map(|n| spawn_local(async move { n })));

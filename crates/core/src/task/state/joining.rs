@@ -1,8 +1,8 @@
 //! The transitions of the join handle.
 
 use super::{
-    COMPLETE, DropJoin, End, JOIN, JOIN_INSIDE, JOIN_WAKER, Joinable, Look, REFERENCE, REFERENCES,
-    State,
+    AWAY, COMPLETE, DropJoin, End, JOIN, JOIN_INSIDE, JOIN_WAKER, Joinable, Look, REFERENCE, State,
+    at_home, count,
 };
 use crate::loom::Ordering;
 
@@ -22,16 +22,15 @@ impl State {
     }
 
     /// Publishes what the join handle wrote into the joiner's place; `inside` where that is a task of
-    /// the same scheduler; `home` where this is the task's home. Where the task is Complete by now,
-    /// how it ended: the place is the join handle's still, to be emptied.
+    /// the same scheduler; `kept` where this is the task's home: how many wakers are kept there. Where
+    /// the task is Complete by now, how it ended: the place is the join handle's still, to be emptied.
     #[inline]
-    pub(crate) fn offer_joiner(&self, inside: bool, home: bool) -> Result<(), End> {
+    pub(crate) fn offer_joiner(&self, inside: bool, kept: Option<u64>) -> Result<(), End> {
         let flags = if inside { JOIN_WAKER | JOIN_INSIDE } else { JOIN_WAKER };
-        // Relaxed: read again by the exchange.
-        let mut now = self.0.load(Ordering::Relaxed);
-        if home && now & (REFERENCES | COMPLETE) == 2 * REFERENCE {
-            // The task's own reference and the caller's, here at home: nobody else (I7). Release: with
-            // the Acquire of whoever has a reference from this thread later.
+        // Acquire: with the Release of those who gave references up (I7).
+        let mut now = self.0.load(Ordering::Acquire);
+        if kept.is_some_and(|kept| join_is_alone(now, kept)) {
+            // Release: with the Acquire of whoever has a reference from this thread later.
             self.0.store(now | flags, Ordering::Release);
             return Ok(());
         }
@@ -100,18 +99,26 @@ impl State {
         }
     }
 
-    /// The join handle goes, at home, and nobody is in the joiner's place: where the task's own
-    /// reference is the only other one, this is the only thread that knows of it (I7), and no exchange
-    /// is needed. Whether that was so.
+    /// The join handle goes, at home, where `kept` wakers are kept: where this is the only thread that
+    /// knows of the task (I7), no exchange is needed. Whether that was so, and no waker is to be taken
+    /// out of the joiner's place.
     #[inline]
-    pub(crate) fn drop_join_at_home(&self) -> bool {
-        // Relaxed: where this thread is alone, it reads what it wrote.
-        let now = self.0.load(Ordering::Relaxed);
-        if now & (REFERENCES | COMPLETE | JOIN_WAKER) != 2 * REFERENCE {
+    pub(crate) fn drop_join_at_home(&self, kept: u64) -> bool {
+        // Acquire: with the Release of those who gave references up (I7).
+        let now = self.0.load(Ordering::Acquire);
+        if !join_is_alone(now, kept) || now & (JOIN_WAKER | JOIN_INSIDE) == JOIN_WAKER {
             return false;
         }
+        let without = now & !(JOIN | JOIN_WAKER | JOIN_INSIDE);
         // Release: with the Acquire of whoever has a reference from this thread later.
-        self.0.store((now & !JOIN) - REFERENCE, Ordering::Release);
+        self.0.store(without - REFERENCE, Ordering::Release);
         true
     }
+}
+
+/// Whether the task is not over, and nobody but its home has a reference, whose thread has the join
+/// handle in hand.
+#[inline]
+const fn join_is_alone(now: u64, kept: u64) -> bool {
+    now & COMPLETE == 0 && count(now) == at_home(now & !AWAY, kept)
 }

@@ -8,8 +8,10 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 const PLAIN: Born =
-    Born { pooled: true, system: false, named: false, home: false, pinned: false, entered: false };
+    Born { pooled: true, system: false, named: false, home: false, pinned: false, entered: false, away: false };
 const HOMELY: Born = Born { home: true, ..PLAIN };
+/// With a join handle that may leave its thread.
+const AWAY: Born = Born { away: true, ..HOMELY };
 
 struct Model {
     state: State,
@@ -105,7 +107,9 @@ impl Model {
         // SAFETY: as above.
         self.output.with_mut(|output| unsafe { *output = 7 });
         let nobody = || Joiner { place: std::ptr::null_mut(), generation: 0 };
-        match self.state.complete(end, nobody) {
+        // No model keeps wakers inside, for which a count stands that only the home writes.
+        let kept = self.state.look().has_home().then_some(0);
+        match self.state.complete(end, kept, nobody) {
             Completed::Handed => {}
             Completed::WakeInside(_) => *self.joiner_woken.lock().unwrap() += 1,
             Completed::WakeJoiner => {
@@ -214,11 +218,11 @@ fn loom_join_against_completion() {
             worker.complete(End::Ready);
         });
         let mut waits = false;
-        if task.state.joinable() == Joinable::Empty && task.state.offer_joiner(false, false).is_ok()
+        if task.state.joinable() == Joinable::Empty && task.state.offer_joiner(false, None).is_ok()
         {
             waits = true;
             if task.state.withdraw_joiner().is_ok() {
-                waits = task.state.offer_joiner(false, false).is_ok();
+                waits = task.state.offer_joiner(false, None).is_ok();
             }
         }
         thread.join().unwrap();
@@ -235,7 +239,7 @@ fn loom_join_against_completion() {
 fn loom_drop_join_against_completion() {
     loom::model(|| {
         let task = Model::new(PLAIN);
-        let waits = task.state.offer_joiner(false, false).is_ok();
+        let waits = task.state.offer_joiner(false, None).is_ok();
         assert!(waits);
         let worker = task.clone();
         let thread = thread::spawn(move || {
@@ -282,7 +286,7 @@ fn loom_abort_against_poll() {
 #[test]
 fn loom_abort_and_last_reference_from_outside_at_home() {
     loom::model(|| {
-        let task = Model::new(HOMELY);
+        let task = Model::new(AWAY);
         let outside = task.clone();
         let thread = thread::spawn(move || {
             if outside.state.abort() == Wake::Enqueue {
@@ -322,6 +326,77 @@ fn loom_abort_and_last_reference_from_outside_at_home() {
         thread.join().unwrap();
         turn();
         turn();
+        assert_eq!(*task.freed.lock().unwrap(), 1);
+    });
+}
+
+/// At home, which counts without an exchange as long as it is alone, with a waker that goes to another
+/// thread, wakes there and is dropped: the wake arrives, and the place is freed once.
+#[test]
+fn loom_t8_a_home_that_was_alone_counts_right() {
+    loom::model(|| {
+        let task = Model::new(HOMELY);
+        assert!(task.state.drop_join_at_home(0));
+        task.state.add_reference_at_home(0);
+        let outside = task.clone();
+        let thread = thread::spawn(move || {
+            outside.promise.store(1, Ordering::Relaxed);
+            if outside.state.wake() == Wake::Enqueue {
+                outside.enter();
+            }
+            outside.release();
+        });
+        let at_home = |idle: &mut bool| {
+            if std::mem::take(&mut *task.entered.lock().unwrap()) == 1 {
+                match task.state.arrive() {
+                    Arrive::Schedule => *idle = false,
+                    Arrive::Nothing => {}
+                    Arrive::Free => unreachable!("it is not over"),
+                }
+            }
+            if !std::mem::replace(idle, true) {
+                assert_eq!(task.state.start_poll(), Start::Poll);
+                task.poll();
+                // A waker that comes and goes in the poll.
+                task.state.add_reference_at_home(0);
+                assert!(!task.state.drop_reference_at_home(0));
+                assert_eq!(task.state.end_poll_at_home(false), EndPoll::Idle);
+            }
+        };
+        let mut idle = false;
+        at_home(&mut idle);
+        thread.join().unwrap();
+        at_home(&mut idle);
+        assert_eq!(task.seen(), 1);
+        assert_eq!(task.state.start_poll(), Start::Poll);
+        task.complete(End::Ready);
+        assert_eq!(*task.freed.lock().unwrap(), 1);
+    });
+}
+
+/// At home, with a join handle that was let go and is dropped on another thread while the task ends.
+#[test]
+fn loom_t8_a_handle_that_was_let_go_is_not_alone() {
+    loom::model(|| {
+        let task = Model::new(HOMELY);
+        assert_eq!(task.state.offer_joiner(true, Some(0)), Ok(()));
+        task.state.let_join_go();
+        let outside = task.clone();
+        let thread = thread::spawn(move || match outside.state.drop_join() {
+            DropJoin::Nothing => {}
+            DropJoin::TakeWaker => unreachable!("it lies inside"),
+            DropJoin::DropOutput(_) => {
+                outside.drop_output();
+                outside.release();
+            }
+        });
+        assert_eq!(task.state.start_poll(), Start::Poll);
+        task.state.add_reference_at_home(0);
+        task.complete(End::Ready);
+        thread.join().unwrap();
+        if task.state.drop_reference_at_home(0) {
+            task.free();
+        }
         assert_eq!(*task.freed.lock().unwrap(), 1);
     });
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ABORT, CANCELLED, COMPLETE, Completed, End, EndPoll, HOME, JOIN, JOIN_INSIDE, JOIN_WAKER,
-    Joiner, PANICKED, REFERENCE, REFERENCES, SCHEDULED, Start, State, WOKEN,
+    Joiner, PANICKED, REFERENCE, REFERENCES, SCHEDULED, Start, State, WOKEN, at_home, count,
 };
 use crate::loom::Ordering;
 
@@ -70,8 +70,14 @@ impl State {
     }
 
     /// Transition 6, by whoever did 3, after the future is dropped and the output in its place.
+    /// `inside` where this is the task's home: how many wakers are kept there.
     #[inline]
-    pub(crate) fn complete(&self, end: End, joiner: impl Fn() -> Joiner) -> Completed {
+    pub(crate) fn complete(
+        &self,
+        end: End,
+        inside: Option<u64>,
+        joiner: impl Fn() -> Joiner,
+    ) -> Completed {
         let how = match end {
             End::Ready => 0,
             End::Panicked => PANICKED,
@@ -84,8 +90,8 @@ impl State {
                 return Completed::Alone;
             }
             let mut next = (now | COMPLETE | how) & !(SCHEDULED | WOKEN);
-            let inside = HOME | JOIN_INSIDE;
-            let completed = if now & inside == inside {
+            let here = HOME | JOIN_INSIDE;
+            let completed = if now & here == here {
                 // Read before the exchange, which says whether it still holds: only this thread, the
                 // home, sets JOIN_INSIDE, so it was not taken away and set again in between.
                 next -= REFERENCE;
@@ -98,6 +104,12 @@ impl State {
             } else {
                 Completed::Unobserved
             };
+            if inside.is_some_and(|inside| count(now) == at_home(now, inside)) {
+                // Alone (I7). Release: with the Acquire of whoever has a reference from this thread
+                // later.
+                self.0.store(next, Ordering::Release);
+                return completed;
+            }
             // Release: with the Acquire of the join handle; Acquire: with its Release, which put the
             // waker into its place.
             match self.0.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {

@@ -3,7 +3,7 @@
 use super::*;
 
 const PLAIN: Born =
-    Born { pooled: true, system: false, named: false, home: false, pinned: false, entered: false };
+    Born { pooled: true, system: false, named: false, home: false, pinned: false, entered: false, away: false };
 const HOMELY: Born = Born { home: true, ..PLAIN };
 
 fn spawned(born: Born) -> State {
@@ -64,7 +64,7 @@ fn t6_wake_when_idle_enqueues_once() {
 fn wake_when_complete_does_nothing() {
     let state = spawned(PLAIN);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::Handed);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Handed);
     assert_eq!(state.wake(), Wake::Nothing);
     assert_eq!(state.abort(), Wake::Nothing);
     assert_eq!(state.joinable(), Joinable::Complete(End::Ready));
@@ -81,7 +81,7 @@ fn wake_owned_gives_its_reference_up_in_every_state() {
     assert_eq!(state.wake_owned(), WakeOwned::Nothing);
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::Unobserved);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Unobserved);
     assert!(!state.drop_reference());
     assert_eq!(state.wake_owned(), WakeOwned::Free);
 }
@@ -98,7 +98,7 @@ fn abort_in_every_state_ends_in_cancel() {
     let idle = idle();
     assert_eq!(idle.abort(), Wake::Enqueue);
     assert_eq!(idle.start_poll(), Start::Cancel);
-    assert_eq!(idle.complete(End::Cancelled, nobody), Completed::Handed);
+    assert_eq!(idle.complete(End::Cancelled, None, nobody), Completed::Handed);
     assert_eq!(idle.joinable(), Joinable::Complete(End::Cancelled));
 }
 
@@ -107,7 +107,7 @@ fn complete_without_anybody_is_alone() {
     let state = spawned(PLAIN);
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Alone);
     state.free_place();
     assert_eq!(state.look().generation(), 1);
     assert!(state.look().is_complete() && state.claim());
@@ -117,10 +117,10 @@ fn complete_without_anybody_is_alone() {
 fn complete_with_a_joiner_gives_the_waker_out_once() {
     let state = spawned(PLAIN);
     assert_eq!(state.joinable(), Joinable::Empty);
-    assert_eq!(state.offer_joiner(false, false), Ok(()));
+    assert_eq!(state.offer_joiner(false, None), Ok(()));
     assert_eq!(state.joinable(), Joinable::Full);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Panicked, nobody), Completed::WakeJoiner);
+    assert_eq!(state.complete(End::Panicked, None, nobody), Completed::WakeJoiner);
     assert_eq!(state.withdraw_joiner(), Err(End::Panicked));
     assert_eq!(state.drop_join(), DropJoin::DropOutput(End::Panicked));
     assert!(!state.drop_reference());
@@ -130,13 +130,13 @@ fn complete_with_a_joiner_gives_the_waker_out_once() {
 #[test]
 fn a_join_handle_that_waits_and_goes_takes_its_waker_along() {
     let state = spawned(PLAIN);
-    assert_eq!(state.offer_joiner(false, false), Ok(()));
+    assert_eq!(state.offer_joiner(false, None), Ok(()));
     assert_eq!(state.withdraw_joiner(), Ok(true));
-    assert_eq!(state.offer_joiner(false, false), Ok(()));
+    assert_eq!(state.offer_joiner(false, None), Ok(()));
     assert_eq!(state.drop_join(), DropJoin::TakeWaker);
     assert!(!state.drop_reference());
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Alone);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_number_is_good_for_one_generation() {
     assert_eq!(state.wake_by_number(0), Some(Wake::Nothing));
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Alone);
     state.free_place();
     assert_eq!(state.wake_by_number(0), None);
     assert_eq!(state.wake_by_number(1), None, "a free place is nobody's");
@@ -180,9 +180,9 @@ fn at_home_a_wake_while_polled_arrives_afterwards() {
 fn at_home_a_task_that_ends_in_the_entry_is_freed_on_arrival() {
     let state = spawned(HOMELY);
     assert_eq!(state.wake(), Wake::Enqueue);
-    assert!(state.drop_join_at_home() || state.drop_join() == DropJoin::Nothing);
+    assert!(state.drop_join_at_home(0) || state.drop_join() == DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::Unobserved);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Unobserved);
     assert!(!state.drop_reference());
     assert_eq!(state.arrive(), Arrive::Free);
 }
@@ -190,16 +190,35 @@ fn at_home_a_task_that_ends_in_the_entry_is_freed_on_arrival() {
 #[test]
 fn at_home_with_two_references_nothing_is_exchanged() {
     let state = spawned(HOMELY);
-    assert_eq!(state.offer_joiner(true, true), Ok(()));
+    assert_eq!(state.offer_joiner(true, Some(0)), Ok(()));
     assert!(!state.look().is_join_anywhere());
-    assert!(!state.drop_join_at_home(), "somebody is in the joiner's place");
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, nobody), Completed::WakeInside(nobody()));
-    assert!(state.drop_reference());
+    assert_eq!(state.complete(End::Ready, Some(0), nobody), Completed::WakeInside(nobody()));
+    assert!(state.drop_reference_at_home(0));
     let detached = spawned(HOMELY);
-    assert!(detached.drop_join_at_home());
+    assert_eq!(detached.offer_joiner(false, Some(0)), Ok(()));
+    assert!(!detached.drop_join_at_home(0), "a waker is to be taken out");
+    assert_eq!(detached.withdraw_joiner(), Ok(true));
+    assert!(detached.drop_join_at_home(0));
     assert_eq!(detached.start_poll(), Start::Poll);
-    assert_eq!(detached.complete(End::Ready, nobody), Completed::Alone);
+    assert_eq!(detached.complete(End::Ready, Some(0), nobody), Completed::Alone);
+}
+
+#[test]
+fn at_home_wakers_that_are_kept_inside_are_counted_beside_the_others() {
+    let state = spawned(HOMELY);
+    state.add_reference_at_home(0);
+    state.add_reference_at_home(1);
+    assert_eq!(state.look().wakers(), 2);
+    // Two inside, and one that may be anywhere.
+    state.add_reference_at_home(2);
+    assert!(!state.drop_join_at_home(2), "somebody else has one");
+    assert!(!state.drop_reference_at_home(2));
+    assert!(!state.drop_reference_at_home(1));
+    assert!(state.drop_join_at_home(1));
+    assert_eq!(state.complete(End::Ready, Some(1), nobody), Completed::Unobserved);
+    assert!(!state.drop_reference_at_home(0), "the task's own is still there");
+    assert!(state.drop_reference_at_home(0));
 }
 
 #[test]
