@@ -102,6 +102,7 @@ impl<'a, K: Sharing> Rule<'a> for Arrives<K> {
     type Payload = ();
     type Output = Passed;
     const LABEL: &'static str = "barrier";
+    const COSTS: bool = false;
 
     fn line(round: &mut Round<K>) -> &mut WaitList<K, ()> {
         &mut round.line

@@ -275,6 +275,7 @@ impl<'a, B: 'a, K: Sharing> Rule<'a> for Reaches<B, K> {
     type Payload = Pressure;
     type Output = ();
     const LABEL: &'static str = "buffer pool (watermark)";
+    const COSTS: bool = true;
 
     fn line(stock: &mut Stock<B, K>) -> &mut WaitList<K, Pressure> {
         &mut stock.line

@@ -156,6 +156,7 @@ impl<'a, L: Listener + 'a> Rule<'a> for Listens<L> {
     type Payload = ();
     type Output = L::Output;
     const LABEL: &'static str = L::LABEL;
+    const COSTS: bool = true;
 
     fn line(line: &mut WaitList<L::Kind, ()>) -> &mut WaitList<L::Kind, ()> {
         line

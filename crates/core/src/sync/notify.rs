@@ -155,6 +155,7 @@ impl<'a, K: Sharing> Rule<'a> for Hears<K> {
     type Payload = Woken;
     type Output = ();
     const LABEL: &'static str = "notify";
+    const COSTS: bool = true;
 
     fn line(bell: &mut Bell<K>) -> &mut WaitList<K, Woken> {
         &mut bell.line

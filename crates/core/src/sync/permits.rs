@@ -163,6 +163,7 @@ impl<'a, G: Grantee<'a>> Rule<'a> for Take<G> {
     type Payload = usize;
     type Output = G::Guard;
     const LABEL: &'static str = G::LABEL;
+    const COSTS: bool = true;
 
     fn line(line: &mut WaitList<G::Kind, usize>) -> &mut WaitList<G::Kind, usize> {
         line

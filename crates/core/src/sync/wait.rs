@@ -6,7 +6,8 @@
 //! once; the primitives are plain code under a lock.
 //!
 //! ```text
-//! poll, first:   attempt ─served─► Ready
+//! poll, first:   budget used up ─► Pending, woken already
+//!                attempt ─served─► Ready
 //!                   └─ clone the waker ─► lock ─► enter ─served─► unlock ─► Ready
 //!                                                   └─wait─► join the line, settle ─► unlock, wake
 //! poll, later:   Waiting ─► keep the waker up to date ─► Pending
@@ -20,10 +21,10 @@ use crate::sync::kind::{Lock, Parts, Sharing};
 use crate::sync::select::Branch;
 use crate::sync::wait_list::{Node, WaitList, stage};
 use crate::sync::wake_batch::WakeBatch;
-use crate::task::{WaitsFor, note_waiting};
+use crate::task::{WaitsFor, budget, note_waiting};
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Where tasks wait: a primitive's state and lines, under one lock.
 pub trait Place {
@@ -54,6 +55,8 @@ pub trait Rule<'a> {
     type Output;
     /// What a stall report says of who waits here.
     const LABEL: &'static str;
+    /// Whether it may be served at once again and again: then each time is a step of its task's budget.
+    const COSTS: bool;
 
     /// The line to wait in.
     fn line<'s>(state: &'s mut StateOf<'a, Self>) -> &'s mut LineOf<'a, Self>;
@@ -147,7 +150,9 @@ impl<P> Gone<P> {
 /// cancel-safe.
 ///
 /// It joins the line when it is polled first, not when it is made; whoever joined first is served
-/// first. It needs no allocation: its place in the line lies in itself.
+/// first. It needs no allocation: its place in the line lies in itself. Under this crate's schedulers
+/// a task that is served at once too often in one poll lets the others run first (see
+/// [`poll_proceed`](crate::task::poll_proceed)).
 ///
 /// # Panics
 ///
@@ -340,11 +345,16 @@ impl<'a, R: Rule<'a>> Future for Wait<'a, R> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         // SAFETY: nothing is moved out; `rule` is not pinned, `node` stays where it is.
         let this = unsafe { self.get_unchecked_mut() };
-        if this.node.stage() == stage::IDLE
-            && let Some(output) = this.rule.attempt(this.place)
-        {
-            this.node.finish();
-            return Poll::Ready(output);
+        if this.node.stage() == stage::IDLE {
+            let served = if R::COSTS {
+                ready!(budget::spend(cx, || this.rule.attempt(this.place)))
+            } else {
+                this.rule.attempt(this.place)
+            };
+            if let Some(output) = served {
+                this.node.finish();
+                return Poll::Ready(output);
+            }
         }
         this.poll_slowly(cx)
     }

@@ -106,6 +106,7 @@ impl<'a, K: Sharing> Rule<'a> for InLine<K> {
     type Payload = Woken;
     type Output = Woken;
     const LABEL: &'static str = "wakeup";
+    const COSTS: bool = false;
 
     fn line(line: &mut WaitList<K, Woken>) -> &mut WaitList<K, Woken> {
         line

@@ -6,7 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::here::{self, BUDGET};
+use super::here::{self, BUDGET, Here};
+use super::waker;
 use std::task::{Context, Poll, ready};
 
 /// Asks to go on. Pending where the task has used its budget up: it has been woken already, and the
@@ -31,20 +32,51 @@ use std::task::{Context, Poll, ready};
 /// wakering_core::task::block_on(take(&mut true));
 /// ```
 ///
-/// Outside of a scheduler the answer is always Ready.
+/// Outside of a scheduler the answer is always Ready, and so it is under a waker that is not the task's
+/// own: a foreign runtime inside of a task would ask for ever.
 #[inline]
 pub fn poll_proceed(cx: &Context<'_>) -> Poll<Proceed> {
-    let left = here::with(|here| {
-        let Some(here) = here else { return true };
-        let left = here.budget.get();
-        here.budget.set(left.saturating_sub(1));
-        left > 0
-    });
-    if left {
-        return Poll::Ready(Proceed { give_back: true });
+    here::with(|here| {
+        if let Some(here) = here {
+            let left = here.budget.get();
+            if left == 0 && is_held_up(here, cx) {
+                return Poll::Pending;
+            }
+            here.budget.set(left.saturating_sub(1));
+        }
+        Poll::Ready(Proceed { give_back: true })
+    })
+}
+
+/// Tries what may succeed again and again, where the task may go on; a success is one step of its
+/// budget. Pending as for [`poll_proceed`], and then nothing was tried.
+#[inline(always)]
+pub(crate) fn spend<R>(cx: &Context<'_>, attempt: impl FnOnce() -> Option<R>) -> Poll<Option<R>> {
+    here::with(|here| {
+        if let Some(here) = here
+            && here.budget.get() == 0
+            && is_held_up(here, cx)
+        {
+            return Poll::Pending;
+        }
+        let got = attempt();
+        if let Some(here) = here
+            && got.is_some()
+        {
+            here.budget.set(here.budget.get().saturating_sub(1));
+        }
+        Poll::Ready(got)
+    })
+}
+
+/// The budget is used up: whether that is the task's that asks, which is woken then.
+#[cold]
+fn is_held_up(here: &Here, cx: &Context<'_>) -> bool {
+    let own = here.current.get().is_some_and(|task| waker::is_of(cx.waker(), task));
+    if own {
+        cx.waker().wake_by_ref();
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
+    own
 }
 
 /// Yields if the task has used its budget up: for loops that do work without any primitive.

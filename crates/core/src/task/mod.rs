@@ -22,7 +22,7 @@
 //! polled again; what is woken after its end stays ended.
 
 mod block_on;
-mod budget;
+pub(crate) mod budget;
 pub(crate) mod dispatch;
 mod exit;
 pub(crate) mod header;

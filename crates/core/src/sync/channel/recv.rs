@@ -35,6 +35,7 @@ impl<'a, T: 'a, K: Sharing> Rule<'a> for Receives<T, K> {
     type Payload = ();
     type Output = Result<T, RecvError>;
     const LABEL: &'static str = "channel (recv)";
+    const COSTS: bool = true;
 
     fn line(state: &mut State<T, K>) -> &mut WaitList<K, ()> {
         &mut state.receivers

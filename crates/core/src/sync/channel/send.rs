@@ -43,6 +43,7 @@ impl<'a, T: 'a, K: Sharing> Rule<'a> for Sends<T, K> {
     type Payload = Option<T>;
     type Output = Result<(), SendError<T>>;
     const LABEL: &'static str = "channel (send)";
+    const COSTS: bool = true;
 
     fn line(state: &mut State<T, K>) -> &mut WaitList<K, Option<T>> {
         &mut state.senders
