@@ -28,7 +28,7 @@ mod queue;
 pub use job::{CancelJob, Job, JobError};
 pub use queue::Priority;
 
-use super::affinity::CpuSet;
+use super::affinity::{CpuSet, Places};
 use super::parker::{Parked, Parker};
 use crate::abi::ErrorKind;
 use crate::cpus;
@@ -65,6 +65,12 @@ impl CpuPoolConfig {
             name: "wakering-cpu",
             cpus: None,
         }
+    }
+
+    /// Kept off the CPUs that a scheduler's workers are kept off, unless told where to run.
+    pub(super) fn on(mut self, places: Option<&Places>) -> Self {
+        self.cpus = self.cpus.or(places.map(|places| places.cpus));
+        self
     }
 
     /// For calls that wait for something else than the CPU: many threads that mostly sleep.

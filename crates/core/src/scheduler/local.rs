@@ -18,7 +18,8 @@
 //! every 61 polls.
 //!
 //! When it is dropped: no more spawns; every task is aborted, so futures are dropped here, on their
-//! own thread, and whoever awaits them is told; the loop is drained; a waker or a handle that is still
+//! own thread, and whoever awaits them is told; the loop is drained; jobs of the pool that wait are
+//! cancelled, and those that run are waited for; a waker or a handle that is still
 //! out keeps the memory of its task, and nothing else.
 
 mod ending;
@@ -30,6 +31,7 @@ pub use ending::{RunError, Stalled};
 pub use options::LocalOptions;
 pub use shared::Remote;
 
+use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
 use super::op::{self, Ops};
 use crate::abi::ErrorKind;
 use crate::error::Error;
@@ -216,6 +218,24 @@ impl LocalScheduler {
     /// The loop, if it has one.
     pub fn ops(&self) -> Option<&Ops> {
         self.ops.as_ref()
+    }
+
+    /// Has a thread of its pool call `work`: see [`spawn_blocking`](crate::task::spawn_blocking).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn_blocking`](crate::task::try_spawn_blocking).
+    pub fn try_spawn_blocking<F, T>(&self, options: JobOptions, work: F) -> Result<Job<T>, Error>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.dispatch.blocking.spawn(options, work)
+    }
+
+    /// Numbers of its pool.
+    pub fn pool_metrics(&self) -> CpuPoolMetrics {
+        self.shared.dispatch.blocking.metrics()
     }
 
     /// The timers on which its tasks sleep.
@@ -449,6 +469,8 @@ impl Drop for LocalScheduler {
             }
             ops.tie(None);
         }
+        // What still runs then goes on, on a thread that is left behind.
+        let _ = self.shared.dispatch.blocking.shutdown(self.drain_deadline);
         self.here.leave();
         let kept = self.shared.clone();
         if self.shared.dispatch.depot.close() > 0 {

@@ -1,6 +1,7 @@
 //! The scheduler: which task runs next, on which thread, and who is woken for it.
 
 pub mod affinity;
+mod blocking;
 pub mod cpu_pool;
 pub mod deque;
 mod entry;
@@ -12,6 +13,7 @@ mod multi;
 mod op;
 pub mod parker;
 
+pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
 pub use multi::{Loop, Metrics, Options, Scheduler, Shutdown};
 pub use op::{Op, Ops, ops};

@@ -37,7 +37,8 @@
 //!    joins them is told.
 //! 3. When no task is left, or the deadline is over, workers are told to end; each ends what is pinned
 //!    to it, drains its loop, and says that it has ended. When all have, they are joined.
-//! 4. The inject queue is closed, and the memory of tasks that nobody refers to is given back.
+//! 4. Jobs of the pool that wait are cancelled, and those that run are waited for.
+//! 5. The inject queue is closed, and the memory of tasks that nobody refers to is given back.
 //!
 //! Nobody polls for any of this: the last worker that falls asleep tells who waits for step 2, and each
 //! worker that ends tells who waits for step 3. A task that is spawned in the very moment of step 1 is
@@ -59,6 +60,7 @@ pub use options::{Loop, Options};
 pub use shutdown::Shutdown;
 
 use super::affinity::Places;
+use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
 use super::local::RunError;
 use crate::abi::ErrorKind;
 use crate::error::Error;
@@ -360,6 +362,43 @@ impl Scheduler {
             Ok(output) => output,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Has a thread of its pool call `work`: see [`spawn_blocking`](crate::task::spawn_blocking).
+    ///
+    /// # Panics
+    ///
+    /// Where [`Self::try_spawn_blocking`] fails.
+    pub fn spawn_blocking<F, T>(&self, work: F) -> Job<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.try_spawn_blocking(JobOptions::default(), work) {
+            Ok(job) => job,
+            Err(error) => refused_to_panic(error),
+        }
+    }
+
+    /// As [`Self::spawn_blocking`], with a name and a priority.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn_blocking`](crate::task::try_spawn_blocking).
+    pub fn try_spawn_blocking<F, T>(&self, options: JobOptions, work: F) -> Result<Job<T>, Error>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.shared.is_closing() {
+            return Err(ErrorKind::Closed.into());
+        }
+        self.shared.dispatch.blocking.spawn(options, work)
+    }
+
+    /// Numbers of its pool.
+    pub fn pool_metrics(&self) -> CpuPoolMetrics {
+        self.shared.dispatch.blocking.metrics()
     }
 
     /// Where the workers run, and what of it could not be had; `None` where nothing was asked for.

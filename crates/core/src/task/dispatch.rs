@@ -3,6 +3,7 @@
 use super::header::TaskRef;
 use super::pool::Depot;
 use crate::loom::{AtomicU32, Ordering};
+use crate::scheduler::Blocking;
 use std::ptr::NonNull;
 
 /// The part of a scheduler that lives as long as any of its tasks is referred to.
@@ -19,6 +20,8 @@ pub(crate) struct Dispatch {
     pub(crate) release: unsafe fn(NonNull<Dispatch>),
     /// What the program that the tasks are ends with.
     pub(crate) status: Status,
+    /// Threads for what must not run on a worker.
+    pub(crate) blocking: Blocking,
 }
 
 /// The status that the last `exit` gave, and whether one of them was for all.

@@ -33,6 +33,7 @@ mod local;
 pub(crate) mod pool;
 pub(crate) mod run;
 pub(crate) mod spawn;
+mod spawn_blocking;
 mod state;
 pub(crate) mod storage;
 pub(crate) mod trace;
@@ -50,6 +51,7 @@ pub use join::{
 };
 pub use local::{Scope, TaskLocal};
 pub use spawn::{Spawn, SpawnError, spawn, spawn_local, try_spawn, try_spawn_local};
+pub use spawn_blocking::{spawn_blocking, try_spawn_blocking};
 pub use storage::{Claim, TaskPool, TaskStorage};
 pub use trace::{Hook, Step};
 pub use waits::{WaitsFor, WokenFrom, note_waiting};

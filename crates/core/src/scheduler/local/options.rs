@@ -1,5 +1,6 @@
 //! How a scheduler of one thread is made.
 
+use super::super::cpu_pool::CpuPoolConfig;
 use super::super::op::Ops;
 use super::shared::Shared;
 use super::{LocalScheduler, TURN_POLLS};
@@ -26,6 +27,7 @@ pub struct LocalOptions {
     driver: Option<(Box<dyn Driver>, Arc<Home>)>,
     clock: Clock,
     skips: bool,
+    pool: CpuPoolConfig,
 }
 
 impl std::fmt::Debug for LocalOptions {
@@ -46,6 +48,7 @@ impl Default for LocalOptions {
             driver: None,
             clock: Clock::real(),
             skips: false,
+            pool: CpuPoolConfig::blocking(),
         }
     }
 }
@@ -115,7 +118,14 @@ impl LocalOptions {
         self
     }
 
-    /// How long the end of the scheduler waits for ops that are in flight.
+    /// The pool for [`spawn_blocking`](crate::task::spawn_blocking); 64 threads at the most, unless
+    /// told otherwise.
+    pub fn pool(mut self, config: CpuPoolConfig) -> Self {
+        self.pool = config;
+        self
+    }
+
+    /// How long the end of the scheduler waits for ops that are in flight, and for jobs that run.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;
         self
@@ -128,7 +138,7 @@ impl LocalOptions {
     /// None today; a driver's own failures come from its maker.
     pub fn build(self) -> Result<LocalScheduler, Error> {
         let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
-        let shared = Shared::new(self.bytes_max, ops.as_ref().map(Ops::bell));
+        let shared = Shared::new(self.bytes_max, self.pool, ops.as_ref().map(Ops::bell));
         let timers = Timers::new(self.clock, shared.waker());
         // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
         // calls `leave`.

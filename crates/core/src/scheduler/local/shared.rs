@@ -1,5 +1,7 @@
 //! What other threads have of a scheduler of one thread.
 
+use super::super::Blocking;
+use super::super::cpu_pool::CpuPoolConfig;
 use super::super::entry::{Entry, Pushed};
 use super::super::parker::{Parker, Unparked};
 use crate::home::Home;
@@ -45,13 +47,14 @@ pub(super) struct Shared {
 
 impl Shared {
     /// For a thread whose loop has that bell.
-    pub(super) fn new(bytes_max: usize, bell: Option<Arc<Home>>) -> Arc<Self> {
+    pub(super) fn new(bytes_max: usize, pool: CpuPoolConfig, bell: Option<Arc<Home>>) -> Arc<Self> {
         Arc::new(Self {
             dispatch: Dispatch {
                 depot: Depot::new(bytes_max),
                 schedule: schedule_from_outside,
                 release,
                 status: Status::new(),
+                blocking: Blocking::new(pool),
             },
             entry: Entry::new(),
             seat: Arc::new(Seat { bell, parker: Parker::new() }),

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::affinity::CpuSet;
+use super::super::cpu_pool::CpuPoolConfig;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::home::Home;
@@ -31,6 +32,7 @@ pub struct Options {
     pub(super) make_loop: Option<Arc<MakeLoop>>,
     pub(super) blocks_max: usize,
     pub(super) drain_deadline: Duration,
+    pub(super) pool: CpuPoolConfig,
 }
 
 impl std::fmt::Debug for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             make_loop: None,
             blocks_max: 64,
             drain_deadline: Duration::from_secs(5),
+            pool: CpuPoolConfig::blocking(),
         }
     }
 }
@@ -118,7 +121,20 @@ impl Options {
         self
     }
 
-    /// CPUs on which no worker is to run, where there are others.
+    /// The pool for [`spawn_blocking`](crate::task::spawn_blocking); 64 threads at the most, unless
+    /// told otherwise. It keeps off the CPUs that workers keep off.
+    pub fn pool(mut self, config: CpuPoolConfig) -> Self {
+        self.pool = config;
+        self
+    }
+
+    /// How many threads the pool has at the most, one at least. They start when jobs come.
+    pub fn pool_threads(mut self, threads: usize) -> Self {
+        self.pool.threads_max = threads.max(1);
+        self
+    }
+
+    /// CPUs on which no worker, and no thread of the pool, is to run, where there are others.
     pub fn keep_off(mut self, cpus: CpuSet) -> Self {
         self.keep_off = cpus;
         self

@@ -1,5 +1,6 @@
 //! What all workers and all other threads have of a scheduler of several threads.
 
+use super::super::Blocking;
 use super::super::affinity::{CpuSet, Places, place};
 use super::super::deque::{Local, Stealer, deque};
 use super::super::idle::Idle;
@@ -83,12 +84,14 @@ impl Shared {
         let (locals, stealers): (Vec<_>, Vec<_>) = (0..workers).map(|_| deque()).unzip();
         let bound = options.pinned || !options.keep_off.is_empty();
         let available = if bound { CpuSet::of_this_thread().ok() } else { None };
+        let places = available.map(|cpus| place(cpus, options.keep_off, workers, options.pinned));
         let shared = Arc::new(Self {
             dispatch: Dispatch {
                 depot: Depot::new(options.bytes_max),
                 schedule: schedule_from_outside,
                 release,
                 status: Status::new(),
+                blocking: Blocking::new(options.pool.clone().on(places.as_ref())),
             },
             inject: Inject::new(),
             idle: Idle::new(workers),
@@ -96,7 +99,7 @@ impl Shared {
             watch: Watch::default(),
             peers: stealers.into_iter().map(|stealer| Peer::new(stealer, options)).collect(),
             lifo: options.lifo,
-            places: available.map(|cpus| place(cpus, options.keep_off, workers, options.pinned)),
+            places,
             drain_deadline: options.drain_deadline,
             stage: AtomicU32::new(OPEN),
             ended: AtomicU32::new(0),

@@ -45,6 +45,7 @@ pub(super) fn shutdown(
     let ended = || (shared.workers_ended() >= threads.len()).then_some(());
     let _ = shared.watch.wait(Some(until.max(Instant::now() + grace)), ended);
     shared.rest.unwatch();
+    let jobs = shared.dispatch.blocking.shutdown(until.saturating_duration_since(Instant::now()));
     let workers_left = threads.len().saturating_sub(shared.workers_ended());
     if workers_left == 0 {
         for thread in threads.drain(..) {
@@ -53,5 +54,5 @@ pub(super) fn shutdown(
         }
         shared.close_queue();
     }
-    Shutdown { tasks_left: tasks_left(), workers_left, jobs_left: 0 }
+    Shutdown { tasks_left: tasks_left(), workers_left, jobs_left: jobs.stuck.len() }
 }
