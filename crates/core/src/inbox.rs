@@ -169,7 +169,7 @@ fn take_all(inbox: &Inbox, slab: &Slab) -> u32 {
     turned
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

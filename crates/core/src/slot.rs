@@ -310,14 +310,14 @@ impl Slot {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = {
     assert!(std::mem::offset_of!(Slot, state) == 0);
     assert!(std::mem::offset_of!(Slot, waker_ref) == 8);
     assert!(size_of::<Slot>() <= 768);
 };
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "slot/tests.rs"]
 mod tests;
 

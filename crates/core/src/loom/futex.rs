@@ -1,19 +1,23 @@
-//! A word on which a thread can sleep: the kernel's futex, or loom's model of one.
+//! A word on which a thread can sleep: the kernel's futex, or a model of one.
 
 use super::{AtomicU32, Ordering};
+#[cfg(loom)]
+use loom::sync::{Condvar, Mutex};
+#[cfg(shuttle)]
+use shuttle::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 /// See the module's text. One thread sleeps at a time.
 #[derive(Debug)]
 pub(crate) struct Futex {
     word: AtomicU32,
-    #[cfg(loom)]
-    queue: loom::sync::Mutex<()>,
-    #[cfg(loom)]
-    sleeper: loom::sync::Condvar,
+    #[cfg(any(loom, shuttle))]
+    queue: Mutex<()>,
+    #[cfg(any(loom, shuttle))]
+    sleeper: Condvar,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl Futex {
     pub(crate) const fn new(word: u32) -> Self {
         Self { word: AtomicU32::new(word) }
@@ -40,20 +44,19 @@ impl Futex {
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 impl Futex {
     pub(crate) fn new(word: u32) -> Self {
-        Self {
-            word: AtomicU32::new(word),
-            queue: loom::sync::Mutex::new(()),
-            sleeper: loom::sync::Condvar::new(),
-        }
+        Self { word: AtomicU32::new(word), queue: Mutex::new(()), sleeper: Condvar::new() }
     }
 
     /// A timeout is over at once: in a model all that can happen before it, happens before the call.
     pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>) {
+        if timeout.is_some() {
+            return super::yield_now();
+        }
         let queue = self.queue.lock().unwrap();
-        if timeout.is_none() && self.word.load(Ordering::SeqCst) == expected {
+        if self.word.load(Ordering::SeqCst) == expected {
             drop(self.sleeper.wait(queue).unwrap());
         }
     }

@@ -151,5 +151,5 @@ impl std::fmt::Display for Warning {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

@@ -444,5 +444,5 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

@@ -29,14 +29,14 @@
 
 use super::inject::{Batch, Inject};
 use super::link::{Item, Link};
-use crate::loom::{AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::loom::{AtomicU32, AtomicU64, MODEL, Ordering, UnsafeCell};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
 /// How many items fit.
-pub const CAPACITY: usize = if cfg!(loom) { 4 } else { 256 };
+pub const CAPACITY: usize = if MODEL { 4 } else { 256 };
 
 const SIZE: u32 = CAPACITY as u32;
 const HALF: u32 = SIZE / 2;
@@ -399,7 +399,7 @@ impl<T: Item> Drop for Ring<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 #[cfg(all(test, loom))]

@@ -222,7 +222,7 @@ const fn bit(worker: usize) -> u64 {
     1 << (worker % BITS)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 #[cfg(all(test, loom))]

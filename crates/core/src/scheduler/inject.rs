@@ -24,7 +24,7 @@
 
 use super::deque::Local;
 use super::link::{Item, Link};
-use crate::loom::{AtomicPtr, Ordering, spin_loop, yield_now};
+use crate::loom::{AtomicPtr, MODEL, Ordering, spin_loop, yield_now};
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
@@ -33,7 +33,7 @@ const CLOSED: *mut Link = without_provenance_mut(1);
 /// In `outgoing`: somebody takes.
 const LOCKED: *mut Link = without_provenance_mut(1);
 /// Looks at a locked `outgoing` before a taker gives up its time slice.
-const LOOKS: usize = if cfg!(loom) { 0 } else { 64 };
+const LOOKS: usize = if MODEL { 0 } else { 64 };
 
 /// See the module's text. Shared by reference among all threads.
 #[derive(Debug)]
@@ -362,7 +362,7 @@ impl<T: Item> Drop for Batch<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 #[cfg(all(test, loom))]

@@ -65,7 +65,7 @@ pub unsafe trait Item: Send + Sized {
 }
 
 /// An item for tests: a boxed number that is dropped once.
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 pub(crate) mod test_item {
     use super::{Item, Link};
     use std::ptr::NonNull;

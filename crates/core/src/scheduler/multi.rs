@@ -64,13 +64,13 @@ use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
 use super::local::RunError;
 use crate::abi::ErrorKind;
 use crate::error::Error;
+use crate::loom::long_lived::{Builder, JoinHandle as Thread, Mutex, MutexGuard, mpsc};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
 use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, TaskRef, here, info};
 use made::Made;
 use shared::Shared;
 use std::pin::pin;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ pub struct Metrics {
 #[derive(Debug)]
 pub struct Scheduler {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Vec<Thread<()>>>,
 }
 
 impl Scheduler {
@@ -104,11 +104,11 @@ impl Scheduler {
     /// What the system says where it has no thread to give; what a loop's maker says.
     pub fn start(options: Options) -> Result<Self, Error> {
         let (shared, locals) = Shared::new(&options);
-        let scheduler = Self { shared, threads: Mutex::default() };
+        let scheduler = Self { shared, threads: Mutex::new(Vec::new()) };
         let (starts, started) = mpsc::channel();
         for (index, local) in locals.into_iter().enumerate() {
             let shared = scheduler.shared.clone();
-            let builder = std::thread::Builder::new().name(format!("{}-{index}", options.name));
+            let builder = Builder::new().name(format!("{}-{index}", options.name));
             let make = options.make_loop.clone().filter(|_| index < options.loops);
             let (blocks_max, starts) = (options.blocks_max, starts.clone());
             let life = move || {
@@ -126,7 +126,7 @@ impl Scheduler {
         Ok(scheduler)
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<std::thread::JoinHandle<()>>> {
+    fn threads(&self) -> MutexGuard<'_, Vec<Thread<()>>> {
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -453,5 +453,8 @@ impl Drop for Registered<'_> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
+
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;

@@ -22,7 +22,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::loom::{Futex, Ordering};
+use crate::loom::{Futex, MODEL, Ordering};
 use std::time::Instant;
 
 const EMPTY: u32 = 0;
@@ -82,7 +82,7 @@ impl Parker {
             }
             self.state.wait(ASLEEP, left);
             // Relaxed: taken by the exchange of `come_back`.
-            if self.state.load(Ordering::Relaxed) == TOKEN || (cfg!(loom) && left.is_some()) {
+            if self.state.load(Ordering::Relaxed) == TOKEN || (MODEL && left.is_some()) {
                 return self.come_back();
             }
         }
@@ -142,7 +142,7 @@ impl Parker {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 #[cfg(all(test, loom))]

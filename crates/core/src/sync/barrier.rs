@@ -148,6 +148,6 @@ impl<'a, K: Sharing> Rule<'a> for Arrives<K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "barrier/tests.rs"]
 mod tests;

@@ -261,7 +261,7 @@ impl<T, K: Sharing> fmt::Debug for Receiver<T, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "broadcast/tests.rs"]
 mod tests;
 

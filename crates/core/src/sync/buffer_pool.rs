@@ -339,6 +339,6 @@ impl<B: fmt::Debug, K: Sharing> fmt::Debug for Pooled<B, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "buffer_pool/tests.rs"]
 mod tests;

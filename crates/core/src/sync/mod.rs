@@ -79,7 +79,7 @@ pub use semaphore::{Acquiring, Permit, Semaphore};
 pub use wait::Wait;
 pub use wait_queue::{WaitQueue, Waiting, Woken};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "../../tests/support/sync_ledger.rs"]
 mod ledger;
 

@@ -167,7 +167,7 @@ impl<T: fmt::Debug, K: Sharing> fmt::Debug for MutexGuard<'_, T, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "mutex/tests.rs"]
 mod tests;
 

@@ -207,7 +207,7 @@ impl<'a, K: Sharing> Rule<'a> for Hears<K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "notify/tests.rs"]
 mod tests;
 

@@ -144,6 +144,6 @@ impl<'a, K: Sharing> Grantee<'a> for LocksBy<'a, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "owner_lock/tests.rs"]
 mod tests;

@@ -113,6 +113,6 @@ impl<K: Sharing> Drop for Unused<'_, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "rendez/tests.rs"]
 mod tests;

@@ -209,6 +209,6 @@ impl<T: fmt::Debug, K: Sharing> fmt::Debug for WriteGuard<'_, T, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "rwlock/tests.rs"]
 mod tests;

@@ -259,5 +259,5 @@ tuple!(First2, 2, A 0, B 1);
 tuple!(First3, 3, A 0, B 1, C 2);
 tuple!(First4, 4, A 0, B 1, C 2, D 3);
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

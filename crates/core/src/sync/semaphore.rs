@@ -144,7 +144,7 @@ impl<K: Sharing> fmt::Debug for Permit<'_, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "semaphore/tests.rs"]
 mod tests;
 

@@ -147,7 +147,7 @@ impl<'a, K: Sharing> Rule<'a> for InLine<K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "wait_queue/tests.rs"]
 mod tests;
 

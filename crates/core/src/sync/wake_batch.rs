@@ -8,10 +8,10 @@ use std::mem::MaybeUninit;
 use std::task::Waker;
 
 /// So many wakes leave between two holds of the lock.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const PLACES: usize = 16;
-/// Few, so that loom sees a batch overflow.
-#[cfg(loom)]
+/// Few, so that a model sees a batch overflow.
+#[cfg(any(loom, shuttle))]
 const PLACES: usize = 1;
 
 /// A bounded batch on the stack. Dropped, it wakes: also where one of its wakers panics.

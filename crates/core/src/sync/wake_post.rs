@@ -98,6 +98,6 @@ fn through(post: Rc<dyn WakePost>, waker: Waker) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "wake_post/tests.rs"]
 mod tests;

@@ -210,7 +210,7 @@ impl<T, K: Sharing> fmt::Debug for Receiver<T, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "watch/tests.rs"]
 mod tests;
 

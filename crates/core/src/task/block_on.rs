@@ -2,12 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use crate::loom::{AtomicU32, Ordering};
+use crate::loom::thread::{self, Thread};
+use crate::loom::{AtomicU32, Ordering, thread_local};
 use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
 /// Of one thread, which alone parks on it.
 struct Sleeper {
@@ -33,7 +33,7 @@ impl Sleeper {
         // Acquire: with the Release of `wake_by_ref`. Parking ends for many reasons, a signal among
         // them: only the flag counts.
         while self.woken.swap(0, Ordering::AcqRel) == 0 {
-            std::thread::park();
+            thread::park();
         }
     }
 }
@@ -55,7 +55,7 @@ thread_local! {
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     let sleeper = spare.unwrap_or_else(|| {
-        Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicU32::new(0) })
+        Arc::new(Sleeper { thread: thread::current(), woken: AtomicU32::new(0) })
     });
     let waker = Waker::from(sleeper.clone());
     let mut cx = Context::from_waker(&waker);

@@ -304,7 +304,7 @@ unsafe impl Item for TaskRef {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = {
     assert!(std::mem::offset_of!(Header, link) == 0);
     assert!(size_of::<Header>() == 56);

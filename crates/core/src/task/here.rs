@@ -173,13 +173,8 @@ fn report(hook: Hook, step: impl FnOnce() -> Step) {
     hook(step());
 }
 
-#[cfg(not(loom))]
 thread_local! {
     static HERE: Cell<*const Here> = const { Cell::new(null()) };
-}
-#[cfg(loom)]
-thread_local! {
-    static HERE: Cell<*const Here> = Cell::new(null());
 }
 
 /// Makes `here` the current one of this thread until it is dropped.

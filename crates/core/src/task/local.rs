@@ -3,6 +3,7 @@
 //! While a scope's future is polled, its value is linked into a list of this thread, innermost first.
 //! So a value costs nothing while its task does not run, and no memory of its own.
 
+use crate::loom::thread_local;
 use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::{PhantomData, PhantomPinned};
@@ -115,7 +116,7 @@ impl<T: 'static, F: Future> Future for Scope<T, F> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use crate::task::{block_on, yield_now};

@@ -501,6 +501,6 @@ const fn woken(now: u64) -> (u64, Wake) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "state/tests.rs"]
 mod tests;

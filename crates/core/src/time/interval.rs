@@ -117,6 +117,6 @@ impl Interval {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "interval/tests.rs"]
 mod tests;

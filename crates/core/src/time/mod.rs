@@ -23,7 +23,7 @@ mod clock;
 mod entry;
 mod interval;
 mod sleep;
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod testing;
 mod timeout;
 mod timers;
@@ -36,6 +36,7 @@ pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout};
 pub use timers::{SLACK, Timers};
 
+use crate::loom::thread_local;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::Arc;

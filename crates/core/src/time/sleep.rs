@@ -174,6 +174,6 @@ impl std::fmt::Debug for Sleep {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "sleep/tests.rs"]
 mod tests;

@@ -66,6 +66,6 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "timeout/tests.rs"]
 mod tests;

@@ -314,7 +314,7 @@ impl Timers {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "timers/tests.rs"]
 mod tests;
 

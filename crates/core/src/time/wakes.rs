@@ -5,9 +5,9 @@
 use std::task::Waker;
 
 /// How many are woken between two looks at the lock.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(super) const WAKES_MAX: usize = 32;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(super) const WAKES_MAX: usize = 2;
 
 /// At most [`WAKES_MAX`] wakers, in the order in which they were pushed.

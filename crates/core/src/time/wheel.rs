@@ -251,6 +251,6 @@ impl Wheel {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "wheel/tests.rs"]
 mod tests;

@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::shared::Shared;
+use crate::loom::long_lived::JoinHandle;
 use crate::task::{here, run};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// What workers that have nothing to do get at least for ending.

@@ -3,7 +3,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::loom::long_lived::{Condvar, Mutex, MutexGuard};
+use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Instant;
 

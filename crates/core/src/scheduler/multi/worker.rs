@@ -24,7 +24,7 @@ use super::super::op::{self, Ops};
 use super::options::Loop;
 use super::shared::{Counts, Peer, Shared};
 use crate::error::Error;
-use crate::loom::{AtomicU64, Ordering};
+use crate::loom::{AtomicU64, MODEL, Ordering, yield_now};
 use crate::random::Random;
 use crate::task::here::{self, Here, Place, Queue, Workers};
 use crate::task::{TaskRef, run as task_run};
@@ -400,6 +400,9 @@ impl Worker {
                 self.shared.tell_of_rest();
             }
             self.wait();
+        } else if MODEL {
+            // What was seen may be in another thief's hands: a schedule must let that one go on.
+            yield_now();
         }
         self.shared.rest.get_up(self.index);
         let roused = self.shared.idle.rouse(self.index);

@@ -166,7 +166,7 @@ impl<T, K: Sharing> fmt::Debug for Channel<T, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 #[cfg(all(test, loom))]

@@ -368,7 +368,7 @@ impl<T, K: Sharing> fmt::Debug for Oneshot<T, K> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 #[cfg(all(test, loom))]
