@@ -7,6 +7,8 @@
 
 mod futex;
 pub(crate) mod long_lived;
+#[cfg(all(test, shuttle))]
+pub(crate) mod testing;
 
 pub(crate) use futex::Futex;
 

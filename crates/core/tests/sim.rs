@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use wakering_core::abi::Opcode;
-use wakering_core::driver::sim::SimDriver;
+use wakering_core::driver::sim::{ERRORS, Faults, SimDriver};
 use wakering_core::random::Random;
 use wakering_core::slab::FreeList;
 use wakering_core::slot::{Cancel, Outcome, Publish};
@@ -23,15 +23,31 @@ struct Run {
     live: Vec<Token>,
     outcomes: u64,
     cancelled: u64,
+    failed: u64,
+    refused: u64,
 }
 
 impl Run {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, faults: Option<Faults>) -> Self {
         let home = Arc::new(Home::new(SLOTS).unwrap());
         let driver = SimDriver::new(home.clone(), seed, 8, 5);
+        let driver = match faults {
+            Some(faults) => driver.with_faults(faults),
+            None => driver,
+        };
         let free = FreeList::new(&home.slab);
         let random = Random::new(!seed);
-        Self { home, driver, free, random, live: Vec::new(), outcomes: 0, cancelled: 0 }
+        Self {
+            home,
+            driver,
+            free,
+            random,
+            live: Vec::new(),
+            outcomes: 0,
+            cancelled: 0,
+            failed: 0,
+            refused: 0,
+        }
     }
 
     fn start(&mut self) -> bool {
@@ -42,7 +58,14 @@ impl Run {
         }
         if self.driver.enqueue(token).is_err() {
             self.driver.publish().unwrap();
-            self.driver.enqueue(token).unwrap();
+            if self.driver.enqueue(token).is_err() {
+                // Refused: still Queued, and the caller's to withdraw.
+                assert_eq!(self.home.slab.slot(token).request_cancel(token), Cancel::Withdrawn);
+                assert!(self.home.slab.slot(token).take(token, |_, _| ()).is_some());
+                self.free.give_back(token.index());
+                self.refused += 1;
+                return false;
+            }
         }
         self.live.push(token);
         true
@@ -66,9 +89,10 @@ impl Run {
         let result = self.home.slab.slot(token).take(token, |taken, _| taken.outcome.result);
         match result.expect("a completion is taken once") {
             0 => self.outcomes += 1,
+            result if result == -libc::ECANCELED => self.cancelled += 1,
             result => {
-                assert_eq!(result, -libc::ECANCELED);
-                self.cancelled += 1;
+                assert!(ERRORS.contains(&-result), "{result}");
+                self.failed += 1;
             }
         }
         let place = self.live.iter().position(|&live| live == token).expect("it was live");
@@ -86,8 +110,8 @@ impl Run {
     }
 }
 
-fn run(seed: u64) {
-    let mut run = Run::new(seed);
+fn run(seed: u64, faults: Option<Faults>) -> Run {
+    let mut run = Run::new(seed, faults);
     let mut started = 0;
     for _ in 0..2_000 {
         match run.random.below(4) {
@@ -102,21 +126,44 @@ fn run(seed: u64) {
     for completion in done {
         run.settle(completion.token);
     }
-    assert_eq!(run.outcomes + run.cancelled, started);
+    assert_eq!(run.outcomes + run.cancelled + run.failed, started);
     assert_eq!(run.free.available(), SLOTS as usize);
     assert_eq!(run.home.slab.in_use().count(), 0);
+    run
+}
+
+fn seeds(count: u64) -> Vec<u64> {
+    match std::env::var("WAKERING_SIM_SEED") {
+        Ok(seed) => vec![seed.parse().expect("WAKERING_SIM_SEED is a number")],
+        Err(_) => (0..count).collect(),
+    }
 }
 
 #[test]
 fn every_op_gets_exactly_one_outcome() {
-    let seeds = match std::env::var("WAKERING_SIM_SEED") {
-        Ok(seed) => vec![seed.parse().expect("WAKERING_SIM_SEED is a number")],
-        Err(_) => (0..200).collect(),
-    };
-    for seed in seeds {
+    for seed in seeds(200) {
         eprintln!("seed {seed}");
-        run(seed);
+        run(seed, None);
     }
+}
+
+#[test]
+fn every_op_gets_exactly_one_outcome_whatever_goes_wrong() {
+    let mut total = [0; 4];
+    for seed in seeds(1_000) {
+        eprintln!("seed {seed}");
+        let run = run(seed, Some(faults_of(seed)));
+        let counts = [run.outcomes, run.cancelled, run.failed, run.refused];
+        total = std::array::from_fn(|index| total[index] + counts[index]);
+    }
+    assert!(total.iter().all(|&count| count > 0), "each fault has struck: {total:?}");
+}
+
+/// Now this is frequent, now that.
+fn faults_of(seed: u64) -> Faults {
+    let mut random = Random::new(seed ^ 0xFA17);
+    let mut often = || [0, 8, 64, 200][random.below(4) as usize];
+    Faults { failed: often(), delayed: often(), refused: often(), unheard: often() }
 }
 
 #[test]

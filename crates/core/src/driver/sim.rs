@@ -2,7 +2,8 @@
 //!
 //! It scripts *lifecycles*, it imitates no file system: ops complete in a random order, after a
 //! random number of turns, some at once; a cancel wins, loses, or comes too late as the seed has
-//! it. The same seed gives the same run.
+//! it. With [`Faults`] it is worse: ops fail with an error of the kernel's, take long, and are refused
+//! where there would be room. The same seed gives the same run.
 
 #![forbid(unsafe_code)]
 
@@ -18,11 +19,30 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What goes wrong, each of so many ops in 256.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Faults {
+    /// Ops that fail with one of [`ERRORS`].
+    pub failed: u8,
+    /// Ops that take many times as long as others.
+    pub delayed: u8,
+    /// Ops that are refused with Busy.
+    pub refused: u8,
+    /// Cancels that the op does not hear: it completes as if nobody had asked.
+    pub unheard: u8,
+}
+
+/// What ops fail with.
+pub const ERRORS: [i32; 5] = [libc::EIO, libc::EAGAIN, libc::EINTR, libc::ENOSPC, libc::ECONNRESET];
+
+/// How many times longer an op takes that is delayed.
+const DELAY: u32 = 16;
+
 #[derive(Clone, Copy, Debug)]
 struct Flight {
     token: Token,
     turns_left: u32,
-    cancelled: bool,
+    result: i32,
 }
 
 /// See the module's text.
@@ -35,6 +55,7 @@ pub struct SimDriver {
     flights: Vec<Flight>,
     queue_max: usize,
     turns_max: u32,
+    faults: Faults,
     refusing: bool,
     enters: u64,
 }
@@ -52,9 +73,32 @@ impl SimDriver {
             flights: Vec::with_capacity(slots),
             queue_max,
             turns_max,
+            // Disk I/O is past cancelling one time in three.
+            faults: Faults { unheard: 85, ..Faults::default() },
             refusing: false,
             enters: 0,
         }
+    }
+
+    /// With these faults.
+    #[must_use]
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// Whether it strikes this time.
+    fn strikes(&mut self, of_256: u8) -> bool {
+        of_256 != 0 && self.random.below(256) < u64::from(of_256)
+    }
+
+    fn take_off(&mut self, token: Token) -> Flight {
+        let mut turns_left = self.random.below(u64::from(self.turns_max) + 1) as u32;
+        if self.strikes(self.faults.delayed) {
+            turns_left = (turns_left + 1) * DELAY;
+        }
+        let failed = self.strikes(self.faults.failed);
+        let mut error = || -ERRORS[self.random.below(ERRORS.len() as u64) as usize];
+        Flight { token, turns_left, result: if failed { error() } else { 0 } }
     }
 
     fn pass(&mut self, completions_max: usize, sink: Sink<'_>) -> usize {
@@ -78,8 +122,7 @@ impl SimDriver {
                 .map(|(place, _)| place);
             let Some(place) = place else { break };
             let flight = self.flights.swap_remove(place);
-            let result = if flight.cancelled { -libc::ECANCELED } else { 0 };
-            let outcome = Outcome { result, flags: 0 };
+            let outcome = Outcome { result: flight.result, flags: 0 };
             match self.home.slab.slot(flight.token).complete(flight.token, outcome) {
                 Completed::Deliver => sink(Completion { token: flight.token, outcome }),
                 Completed::Stale => unreachable!("a flight is completed once"),
@@ -108,7 +151,7 @@ impl Driver for SimDriver {
         if self.refusing {
             return Err(ErrorKind::Closed.into());
         }
-        if self.enqueued.len() == self.queue_max {
+        if self.enqueued.len() == self.queue_max || self.strikes(self.faults.refused) {
             return Err(ErrorKind::Busy.into());
         }
         self.enqueued.push(token);
@@ -117,12 +160,14 @@ impl Driver for SimDriver {
 
     fn publish(&mut self) -> Result<(), Error> {
         self.enters += 1;
-        for token in self.enqueued.drain(..) {
+        let mut enqueued = std::mem::take(&mut self.enqueued);
+        for token in enqueued.drain(..) {
             if self.home.slab.slot(token).publish(token) == Publish::Go {
-                let turns_left = self.random.below(u64::from(self.turns_max) + 1) as u32;
-                self.flights.push(Flight { token, turns_left, cancelled: false });
+                let flight = self.take_off(token);
+                self.flights.push(flight);
             }
         }
+        self.enqueued = enqueued;
         Ok(())
     }
 
@@ -138,11 +183,12 @@ impl Driver for SimDriver {
     }
 
     fn cancel(&mut self, token: Token) -> Result<(), Error> {
-        // One time in three the op is past cancelling, as disk I/O is.
-        if self.random.below(3) != 0
-            && let Some(flight) = self.flights.iter_mut().find(|flight| flight.token == token)
-        {
-            flight.cancelled = true;
+        if self.strikes(self.faults.unheard) {
+            return Ok(());
+        }
+        // It may find nothing: the op is complete, or not published yet.
+        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.token == token) {
+            flight.result = -libc::ECANCELED;
             flight.turns_left = self.random.below(2) as u32;
         }
         Ok(())
@@ -152,7 +198,7 @@ impl Driver for SimDriver {
         self.refusing = true;
         let _ = self.publish();
         for flight in &mut self.flights {
-            flight.cancelled = true;
+            flight.result = -libc::ECANCELED;
             flight.turns_left = 0;
         }
         while self.pass(usize::MAX, sink) > 0 {}

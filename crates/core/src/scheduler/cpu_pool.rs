@@ -33,11 +33,11 @@ use super::parker::{Parked, Parker};
 use crate::abi::ErrorKind;
 use crate::cpus;
 use crate::error::Error;
+use crate::loom::long_lived::{Builder, Condvar, JoinHandle, Mutex, MutexGuard};
 use job::{Cell, Work};
 use queue::{Place, Queue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bounds of a pool.
@@ -334,7 +334,7 @@ impl Shared {
     fn start(self: &Arc<Self>, thread: usize, place: Place) -> Result<(), Error> {
         let shared = self.clone();
         let name = format!("{}-{thread}", self.config.name);
-        let started = std::thread::Builder::new().name(name).spawn(move || shared.serve(thread));
+        let started = Builder::new().name(name).spawn(move || shared.serve(thread));
         let mut state = lock(&self.state);
         let (before, error) = match started {
             Ok(handle) => (state.threads[thread].handle.replace(handle), None),
@@ -446,3 +446,6 @@ impl std::fmt::Debug for Shared {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
+
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;

@@ -151,3 +151,7 @@ impl<'a, K: Sharing> Rule<'a> for Arrives<K> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "barrier/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "barrier/loom_tests.rs"]
+mod loom_tests;

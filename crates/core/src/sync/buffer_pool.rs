@@ -342,3 +342,7 @@ impl<B: fmt::Debug, K: Sharing> fmt::Debug for Pooled<B, K> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "buffer_pool/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "buffer_pool/loom_tests.rs"]
+mod loom_tests;

@@ -116,3 +116,7 @@ impl<K: Sharing> Drop for Unused<'_, K> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "rendez/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "rendez/loom_tests.rs"]
+mod loom_tests;

@@ -212,3 +212,7 @@ impl<T: fmt::Debug, K: Sharing> fmt::Debug for WriteGuard<'_, T, K> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "rwlock/tests.rs"]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "rwlock/loom_tests.rs"]
+mod loom_tests;

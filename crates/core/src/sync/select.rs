@@ -261,3 +261,7 @@ tuple!(First4, 4, A 0, B 1, C 2, D 3);
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "select/loom_tests.rs"]
+mod loom_tests;

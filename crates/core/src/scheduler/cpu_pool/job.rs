@@ -9,11 +9,12 @@
 
 use super::queue::Place;
 use super::{Shared, lock};
+use crate::loom::long_lived::Mutex;
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// Why a job has no value.

@@ -1,13 +1,10 @@
 //! The whole scheduler under random and adversarial schedules: stealing, parking, aborting, wakes and
 //! spawns from outside, and its shutdown in the middle of all that. A lost wake shows as a deadlock.
-//!
-//! `WAKERING_SHUTTLE=20000` sets how many schedules each model is run with. A failure prints its
-//! schedule, which [`shuttle::replay`] takes.
 
 use super::{Duration, Options, Scheduler, Shutdown};
+use crate::loom::testing::explore;
 use crate::sync::{self, Notify, oneshot};
 use crate::task::{self, AbortHandle, JoinHandle, Spawn, yield_now};
-use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread;
 use std::future::{pending, poll_fn};
 // The ledger's is not a model's: it counts, holds nothing that has a schedule, and makes no schedule.
@@ -15,23 +12,6 @@ use std::sync::{Arc, Mutex as Plain};
 use std::task::{Poll, Waker};
 
 const FAR: Duration = Duration::from_secs(3600);
-
-fn schedules() -> usize {
-    let set = std::env::var("WAKERING_SHUTTLE").ok();
-    set.map_or(2_000, |set| set.parse().expect("WAKERING_SHUTTLE is a number"))
-}
-
-/// Half of the schedules at random, half with few switches at the worst places.
-fn explore(model: fn()) {
-    let mut config = shuttle::Config::new();
-    config.stack_size = 1 << 18;
-    let random = RandomScheduler::new(schedules() / 2);
-    shuttle::Runner::new(random, config.clone()).run(model);
-    for depth in [2, 4] {
-        let pct = PctScheduler::new(depth, schedules() / 4);
-        shuttle::Runner::new(pct, config.clone()).run(model);
-    }
-}
 
 /// How many things were made, and how often each was dropped.
 #[derive(Clone, Default)]

@@ -20,7 +20,7 @@ use super::dispatch::Dispatch;
 use super::header::{Header, TaskRef};
 use crate::abi::ErrorKind;
 use crate::error::Error;
-use crate::loom::{AtomicPtr, Mutex, Ordering};
+use crate::loom::{AtomicPtr, MODEL, Mutex, Ordering};
 use blocks::Blocks;
 use chunk::{CHUNK_BYTES, CHUNKS_MAX, Chunk, PLACE_BITS, SIZES};
 use shelf::{Pile, Shelf};
@@ -29,7 +29,7 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::PoisonError;
 
 /// Places that a worker keeps in one stack before the stack goes to the depot.
-const STACK_PLACES_MAX: u32 = if cfg!(loom) { 2 } else { 128 };
+const STACK_PLACES_MAX: u32 = if MODEL { 2 } else { 128 };
 /// Set in the number of a task that lies in no chunk.
 const OUTSIDE: u32 = 1 << 29;
 
