@@ -1,5 +1,7 @@
 //! The pool of a scheduler, and the CPUs on which its threads run.
 
+#![expect(clippy::print_stderr, reason = "what is skipped is printed with its reason")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use wakering_core::scheduler::affinity::{CpuSet, Warning};
