@@ -1,0 +1,13 @@
+// `npm run bench:core [-- OPTIONS] [ROW...]`: races the core with its peers, and prints one table.
+//
+//     --quick          shorter and fewer processes: a minute and a half
+//     --processes N    how many processes measure each row (three times as many with several threads)
+//     ROW              a part of the names of the rows that are wanted
+//
+// The peers live in a workspace of their own (`bench/core`), built here on first use.
+
+import { at, run } from './project.mjs';
+
+const manifest = ['--release', '--manifest-path', at('bench/core/Cargo.toml')];
+const { status } = run('cargo', ['run', ...manifest, '--', ...process.argv.slice(2)]);
+process.exitCode = status;
