@@ -116,7 +116,7 @@ fn l5_system_tasks_keep_no_run_going() {
             }
         };
         scheduler.try_spawn(clock, ticking).unwrap().detach();
-        let pinned = scheduler.try_spawn_on(1, clock, || std::future::pending::<()>());
+        let pinned = scheduler.try_spawn_on(1, clock, std::future::pending::<()>);
         pinned.unwrap().detach();
     }
     assert_eq!(scheduler.run(), Ok(0));
