@@ -64,57 +64,16 @@
 mod answers;
 mod joining;
 mod polling;
+mod word;
 
 pub(crate) use answers::{
     Arrive, Completed, DropJoin, End, EndPoll, Joinable, Joiner, Start, Wake, WakeOwned,
 };
 
+pub(crate) use word::Look;
+
 use crate::loom::{AtomicU64, Ordering};
-
-/// Somebody has the task: a queue, or the thread that polls it (I1).
-const SCHEDULED: u64 = 1;
-/// Woken since it was scheduled or since its poll began (I2).
-const WOKEN: u64 = 1 << 1;
-/// No future any more. Set in a free place too, so that late wakes find nothing to do.
-const COMPLETE: u64 = 1 << 2;
-/// To be dropped instead of polled.
-const ABORT: u64 = 1 << 3;
-/// The join handle exists (I4).
-const JOIN: u64 = 1 << 4;
-/// The place of the joiner's waker is full (I5).
-const JOIN_WAKER: u64 = 1 << 5;
-/// What lies in the future's place is the payload of a panic.
-const PANICKED: u64 = 1 << 6;
-/// Nothing lies in the future's place: the task was aborted.
-const CANCELLED: u64 = 1 << 7;
-/// Does not keep its scheduler running.
-const SYSTEM: u64 = 1 << 8;
-/// Lies in a chunk of the scheduler's pool; else in storage of its own.
-const POOLED: u64 = 1 << 9;
-/// Has an entry in the table of names.
-const NAMED: u64 = 1 << 10;
-/// Beside JOIN_WAKER: a task of the same scheduler awaits the join handle, so it lies there.
-const JOIN_INSIDE: u64 = 1 << 11;
-
-/// Polled by the one thread of its scheduler, which has SCHEDULED for good.
-const HOME: u64 = 1 << 12;
-/// In its scheduler's entry, or about to be.
-const ENTERED: u64 = 1 << 13;
-/// Polled by one thread of a scheduler of several: it is the queues that see to that, here it is as
-/// any other task of such a scheduler.
-const PINNED: u64 = 1 << 14;
-
-/// Beside HOME: the join handle may be on another thread.
-const AWAY: u64 = 1 << 15;
-
-const REFERENCE_SHIFT: u32 = 16;
-const REFERENCE: u64 = 1 << REFERENCE_SHIFT;
-const REFERENCE_BITS: u32 = 24;
-const REFERENCES: u64 = ((1 << REFERENCE_BITS) - 1) << REFERENCE_SHIFT;
-/// From here on a program leaks references; it ends before they run over.
-const REFERENCES_MAX: u64 = REFERENCES / 2;
-const GENERATION_SHIFT: u32 = REFERENCE_SHIFT + REFERENCE_BITS;
-const GENERATION: u64 = 1 << GENERATION_SHIFT;
+use word::*;
 
 /// The word. See the module's text.
 #[derive(Debug)]
@@ -137,86 +96,6 @@ pub(crate) struct Born {
     pub(crate) entered: bool,
     /// Its join handle may leave the thread.
     pub(crate) away: bool,
-}
-
-/// What a look from outside sees.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Look {
-    word: u64,
-}
-
-impl Look {
-    pub(crate) const fn is_complete(self) -> bool {
-        self.word & COMPLETE != 0
-    }
-
-    pub(crate) const fn is_scheduled(self) -> bool {
-        self.word & SCHEDULED != 0
-    }
-
-    pub(crate) const fn is_aborted(self) -> bool {
-        self.word & ABORT != 0
-    }
-
-    pub(crate) const fn is_system(self) -> bool {
-        self.word & SYSTEM != 0
-    }
-
-    pub(crate) const fn is_pooled(self) -> bool {
-        self.word & POOLED != 0
-    }
-
-    pub(crate) const fn has_home(self) -> bool {
-        self.word & HOME != 0
-    }
-
-    pub(crate) const fn is_pinned(self) -> bool {
-        self.word & PINNED != 0
-    }
-
-    pub(crate) const fn is_entered(self) -> bool {
-        self.word & ENTERED != 0
-    }
-
-    pub(crate) const fn is_named(self) -> bool {
-        self.word & NAMED != 0
-    }
-
-    pub(crate) const fn generation(self) -> u32 {
-        (self.word >> GENERATION_SHIFT) as u32
-    }
-
-    /// Wakers and handles that are out, the join handle apart.
-    pub(crate) const fn wakers(self) -> u64 {
-        let joins = (self.word & JOIN != 0) as u64;
-        let own = (self.word & COMPLETE == 0) as u64;
-        let entered = (self.word & ENTERED != 0) as u64;
-        ((self.word & REFERENCES) >> REFERENCE_SHIFT) - joins - own - entered
-    }
-
-    /// Whether somebody is in the joiner's place.
-    pub(crate) const fn has_join_waker(self) -> bool {
-        self.word & JOIN_WAKER != 0
-    }
-
-    /// Whether that is a task of the same scheduler.
-    pub(crate) const fn is_join_inside(self) -> bool {
-        self.word & JOIN_INSIDE != 0
-    }
-
-    /// Whether the join handle is, for all we know, where another thread can abort the task.
-    pub(crate) const fn is_join_anywhere(self) -> bool {
-        let inside = JOIN_WAKER | JOIN_INSIDE;
-        self.word & JOIN != 0 && self.word & inside != inside
-    }
-
-    const fn end(self) -> End {
-        match self.word & (PANICKED | CANCELLED) {
-            0 => End::Ready,
-            PANICKED => End::Panicked,
-            _ => End::Cancelled,
-        }
-    }
 }
 
 impl State {
