@@ -20,6 +20,8 @@ pub(crate) struct Dispatch {
     pub(crate) release: unsafe fn(NonNull<Dispatch>),
     /// What the program that the tasks are ends with.
     pub(crate) status: Status,
+    /// No more tasks are taken, by any thread; it may be some time until each worker has noted it.
+    pub(crate) closing: Closing,
     /// Threads for what must not run on a worker.
     pub(crate) blocking: Blocking,
 }
@@ -60,6 +62,27 @@ impl Status {
     pub(crate) fn take_all(&self) -> bool {
         // Acquire: with the Release of `set`.
         self.all.swap(0, Ordering::AcqRel) != 0
+    }
+}
+
+/// Whether a scheduler has begun to end.
+#[derive(Debug)]
+pub(crate) struct Closing(AtomicU32);
+
+impl Closing {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    pub(crate) fn begin(&self) {
+        // SeqCst: workers look at it after the fence of their way to sleep, spawners after that of
+        // their push.
+        self.0.store(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        // Acquire: with the Release of `begin`.
+        self.0.load(Ordering::Acquire) != 0
     }
 }
 

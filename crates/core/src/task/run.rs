@@ -80,6 +80,10 @@ unsafe fn poll(task: TaskRef, here: &Here) {
 /// SCHEDULED is this thread's, and the future is there.
 #[cold]
 unsafe fn cancel(task: TaskRef, here: &Here) {
+    // Where it is the scheduler's end that does this, what is dropped finds no way to spawn.
+    if here.dispatch().closing.is_on() {
+        here.close();
+    }
     // SAFETY: the caller's promise (I1); Complete follows, so nobody polls it again.
     unsafe { (task.vtable().drop_future)(task) };
     // SAFETY: the stage is empty, as Cancelled says.

@@ -6,7 +6,7 @@ use super::super::entry::{Entry, Pushed};
 use super::super::parker::{Parker, Unparked};
 use crate::home::Home;
 use crate::loom::{AtomicU64, Ordering};
-use crate::task::dispatch::{Dispatch, Status};
+use crate::task::dispatch::{Closing, Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::run;
 use crate::task::spawn::{create, refused_to_panic};
@@ -54,6 +54,7 @@ impl Shared {
                 schedule: schedule_from_outside,
                 release,
                 status: Status::new(),
+                closing: Closing::new(),
                 blocking: Blocking::new(pool),
             },
             entry: Entry::new(),

@@ -12,19 +12,13 @@ use super::watch::Watch;
 use super::{Metrics, Options};
 use crate::error::Error;
 use crate::loom::{AtomicU32, AtomicU64, Ordering};
-use crate::task::dispatch::{Dispatch, Status};
+use crate::task::dispatch::{Closing, Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::{TaskRef, run};
 use crate::time::Timers;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-const OPEN: u32 = 0;
-/// No more tasks are taken.
-const CLOSING: u32 = 1;
-/// Workers end.
-const ENDING: u32 = 2;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -39,7 +33,8 @@ pub(super) struct Shared {
     pub(super) lifo: bool,
     pub(super) places: Option<Places>,
     pub(super) drain_deadline: Duration,
-    stage: AtomicU32,
+    /// Not zero: workers end.
+    ending: AtomicU32,
     /// Workers that have ended.
     ended: AtomicU32,
     /// What a loop failed with first.
@@ -91,6 +86,7 @@ impl Shared {
                 schedule: schedule_from_outside,
                 release,
                 status: Status::new(),
+                closing: Closing::new(),
                 blocking: Blocking::new(options.pool.clone().on(places.as_ref())),
             },
             inject: Inject::new(),
@@ -101,7 +97,7 @@ impl Shared {
             lifo: options.lifo,
             places,
             drain_deadline: options.drain_deadline,
-            stage: AtomicU32::new(OPEN),
+            ending: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             failed: OnceLock::new(),
         });
@@ -115,26 +111,26 @@ impl Shared {
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        // Acquire: with the Release of `advance`.
-        self.stage.load(Ordering::Acquire) != OPEN
+        self.dispatch.closing.is_on()
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        // Acquire: with the Release of `advance`.
-        self.stage.load(Ordering::Acquire) == ENDING
+        // Acquire: with the Release of `start_ending`.
+        self.ending.load(Ordering::Acquire) != 0
     }
 
     pub(super) fn start_closing(&self) {
-        self.advance(CLOSING);
+        self.dispatch.closing.begin();
+        self.unpark_all();
     }
 
     pub(super) fn start_ending(&self) {
-        self.advance(ENDING);
+        // SeqCst: workers look at it after the fence of their way to sleep.
+        self.ending.store(1, Ordering::SeqCst);
+        self.unpark_all();
     }
 
-    fn advance(&self, stage: u32) {
-        // SeqCst: workers look at it after the fence of their way to sleep.
-        self.stage.fetch_max(stage, Ordering::SeqCst);
+    fn unpark_all(&self) {
         self.peers.iter().for_each(|peer| peer.seat.unpark());
     }
 

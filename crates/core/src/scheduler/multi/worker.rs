@@ -58,6 +58,8 @@ pub(super) struct Worker {
     slot: Cell<Option<TaskRef>>,
     slot_runs: Cell<u32>,
     runs: Cell<u32>,
+    /// That the scheduler is closing, and what follows from that for the tasks.
+    noted_closing: Cell<bool>,
     ops: Option<Ops>,
     /// The loop failed and is not turned any more.
     loop_failed: Cell<bool>,
@@ -100,6 +102,7 @@ pub(super) fn run(
         slot: Cell::new(None),
         slot_runs: Cell::new(0),
         runs: Cell::new(0),
+        noted_closing: Cell::new(false),
         ops,
         loop_failed: Cell::new(false),
         random: RefCell::new(Random::new(index as u64)),
@@ -247,7 +250,7 @@ impl Worker {
     fn check(&self, here: &Here) {
         // Relaxed: a number.
         self.counts().polls.store(here.polls(), Ordering::Relaxed);
-        if self.shared.is_closing() && !here.is_closing() {
+        if self.shared.is_closing() && !self.noted_closing.replace(true) {
             here.close();
             // What was spawned here until now may have been spawned after the scheduler's own look.
             let depot = &self.shared.dispatch.depot;
@@ -395,7 +398,7 @@ impl Worker {
         let began = self.spin.borrow().start(Instant::now());
         self.shared.rest.lie_down(self.index, here.live.get());
         self.shared.idle.sleep(self.index, searching);
-        if self.may_sleep(here) {
+        if self.may_sleep() {
             if self.shared.rest.is_watched() {
                 self.shared.tell_of_rest();
             }
@@ -416,12 +419,12 @@ impl Worker {
     }
 
     /// The look that follows the fence of `Idle::sleep`.
-    fn may_sleep(&self, here: &Here) -> bool {
+    fn may_sleep(&self) -> bool {
         let shared = &self.shared;
         !shared.has_work()
             && self.peer().mail.is_empty()
             && !shared.is_ending()
-            && shared.is_closing() == here.is_closing()
+            && shared.is_closing() == self.noted_closing.get()
     }
 
     fn wait(&self) {
