@@ -1,5 +1,5 @@
 // `npm run ok`: everything a contributor runs, one after the other; the first failure stops it.
-// `npm run ok:deep` adds what takes longer: loom, AddressSanitizer, the suite on the other driver.
+// `npm run ok:deep` adds what takes longer: loom, shuttle, AddressSanitizer, the suite on the other driver.
 //
 // A step is a line; its output is shown when it fails, or always with `-- --verbose`.
 
@@ -30,10 +30,8 @@ const steps = [
 
 const deepSteps = [
   [
-    'loom: every interleaving of the lock-free parts',
-    cargoIn('target/loom', 'test', '-p', 'wakering-core', '--release', '--lib', '--', 'loom'),
-    undefined,
-    { RUSTFLAGS: '--cfg loom' },
+    'models of the Rust core: loom and shuttle',
+    command(process.execPath, [at('tools/prove.mjs'), 'loom', 'shuttle']),
   ],
   ['AddressSanitizer over the Rust tests', addressSanitizer],
   ['tests on the poll driver', node('tools/test.mjs'), testSummary, { WAKERING_DRIVER: 'poll' }],

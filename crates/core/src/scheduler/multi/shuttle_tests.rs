@@ -95,8 +95,15 @@ async fn branch(entry: Entry, leaves: usize) -> Entry {
     entry
 }
 
-fn assert_nothing_left(ended: Shutdown) {
-    assert_eq!(ended, Shutdown::default());
+/// Somebody else is about to spawn: that task may be made already, and not be in the queue yet.
+fn shut_down_beside_a_spawn(scheduler: &Scheduler) {
+    let ended = scheduler.shutdown(FAR);
+    assert!(ended.tasks_left <= 1, "{ended:?}");
+    assert_eq!(ended.workers_left, 0);
+}
+
+fn assert_nothing_left(scheduler: &Scheduler) {
+    assert_eq!(scheduler.shutdown(FAR), Shutdown::default());
 }
 
 /// Everything at once. `workers` of them, and a shutdown that comes when it comes.
@@ -129,8 +136,9 @@ fn all_at_once(workers: usize) {
         })
     };
     let aborting = thread::spawn(move || aborts.iter().for_each(AbortHandle::abort));
-    assert_nothing_left(scheduler.shutdown(FAR));
+    shut_down_beside_a_spawn(&scheduler);
     joins.extend(outside.join().unwrap());
+    assert_nothing_left(&scheduler);
     aborting.join().unwrap();
     for join in joins {
         // Answered, with an entry or without.
@@ -216,7 +224,7 @@ fn a_join_is_answered_whatever_ends_the_task() {
         let _ = block_on_join(join);
         aborting.join().unwrap();
         sending.join().unwrap();
-        assert_nothing_left(scheduler.shutdown(FAR));
+        assert_nothing_left(&scheduler);
         drop(scheduler);
         ledger.assert_each_dropped_once();
     });
@@ -232,10 +240,11 @@ fn a_spawn_that_comes_after_the_last_worker_is_answered() {
             let (scheduler, entry) = (scheduler.clone(), ledger.entry());
             thread::spawn(move || scheduler.try_spawn(Spawn::new(), async { entry }).ok())
         };
-        assert_nothing_left(scheduler.shutdown(FAR));
+        shut_down_beside_a_spawn(&scheduler);
         if let Some(join) = spawning.join().unwrap() {
             let _ = block_on_join(join);
         }
+        assert_nothing_left(&scheduler);
         drop(Arc::into_inner(scheduler).expect("the last one"));
         ledger.assert_each_dropped_once();
     });
