@@ -205,7 +205,7 @@ fn record(step: Step) {
 /// F7: scheduler, task, future; then scheduler, loop, wake, scheduler.
 #[test]
 fn f7_the_trace_of_one_op_is_the_two_paths_of_the_design() {
-    let (scheduler, _home) = with_loop(LocalOptions::new().hook(record), 7, 0);
+    let (scheduler, _home) = with_loop(LocalOptions::new().trace(record), 7, 0);
     let ops = scheduler.ops().unwrap().clone();
     let join = scheduler.spawn(async move { nop(&ops).await });
     let task = join.id().unwrap();

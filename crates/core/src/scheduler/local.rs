@@ -36,8 +36,10 @@ use super::op::{self, Ops};
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::task::here::{self, Here};
+use crate::task::slow::Stopwatch;
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, LocalJoinHandle, Spawn, SpawnError, TaskInfo, info, run};
+use crate::task::stuck::Witness;
+use crate::task::{Claim, Dump, LocalJoinHandle, Spawn, SpawnError, info, run};
 use crate::time::{self, Timers};
 use root::{Root, RootGuard};
 use shared::Shared;
@@ -82,6 +84,7 @@ pub struct LocalScheduler {
     timers: Arc<Timers>,
     /// Whether time that is moved by hand goes on by itself where nothing else does.
     skips: bool,
+    witness: Witness,
     running: Cell<bool>,
     turn_polls: u32,
     drain_deadline: Duration,
@@ -244,8 +247,13 @@ impl LocalScheduler {
     }
 
     /// Every task, what it does, and what it waits for.
-    pub fn dump(&self) -> Vec<TaskInfo> {
-        info::list(&self.shared.dispatch)
+    pub fn dump(&self) -> Dump {
+        info::list(&self.shared.dispatch, self.here.stopwatch())
+    }
+
+    /// Polls that took as long as the limit of [`LocalOptions::slow_poll`], so far.
+    pub fn slow_polls(&self) -> u64 {
+        self.here.stopwatch().map_or(0, Stopwatch::slow)
     }
 
     /// Whether a task is ready to run now.
@@ -423,10 +431,8 @@ impl LocalScheduler {
         {
             return Ok(());
         }
-        let mut stuck = true;
-        self.shared.dispatch.depot.each(|task| stuck &= info::is_stuck(task));
         // What came meanwhile came from somebody.
-        if !stuck || !self.shared.entry.is_empty() {
+        if !self.witness.all_stuck(&self.shared.dispatch.depot) || !self.shared.entry.is_empty() {
             return Ok(());
         }
         Err(RunError::Stalled(Stalled { tasks: self.dump() }))

@@ -15,5 +15,5 @@ pub mod parker;
 
 pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
-pub use multi::{Loop, Metrics, Options, Scheduler, Shutdown};
+pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
 pub use op::{Op, Ops, ops};

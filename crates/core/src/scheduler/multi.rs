@@ -47,6 +47,7 @@
 //! A task that does not return from its poll by the deadline keeps its thread and what that needs;
 //! [`Shutdown`] says how many there are.
 
+mod counts;
 mod made;
 mod options;
 mod rest;
@@ -56,38 +57,24 @@ mod shutdown;
 mod watch;
 mod worker;
 
+pub use counts::{Activity, Metrics};
 pub use options::{Loop, Options};
 pub use shutdown::Shutdown;
 
 use super::affinity::Places;
 use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
-use super::local::RunError;
+use super::local::{RunError, Stalled};
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::loom::long_lived::{Builder, JoinHandle as Thread, Mutex, MutexGuard, mpsc};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, JoinHandle, Spawn, SpawnError, TaskInfo, TaskRef, here, info};
+use crate::task::{Claim, Dump, JoinHandle, Spawn, SpawnError, Step, TaskRef, here};
 use made::Made;
 use shared::Shared;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-
-/// What the workers have done so far, one line each. Numbers are some microseconds old.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Metrics {
-    /// Tasks polled.
-    pub polls: u64,
-    /// Times that something was stolen from another worker.
-    pub steals: u64,
-    /// Times that it went to sleep.
-    pub parks: u64,
-    /// Times that its queue was full and half of it went to the inject queue.
-    pub overflows: u64,
-    /// Times that it began to search.
-    pub searches: u64,
-}
 
 /// See the module's text. Dropped, it shuts down and waits up to five seconds for its tasks.
 #[derive(Debug)]
@@ -278,6 +265,7 @@ impl Scheduler {
         if !spawn.is_system() {
             self.shared.rest.spawned_outside();
         }
+        self.shared.trace(|| Step::Spawned(crate::task::TaskId::of(task)));
         // With a full fence at its end: the scheduler's own look at all tasks, when it closes, sees
         // this one, or this thread sees that it is closing.
         self.shared.send(task);
@@ -304,7 +292,7 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// What a loop failed with.
+    /// Stalled, which is looked for whenever the last worker falls asleep; what a loop failed with.
     ///
     /// # Panics
     ///
@@ -316,7 +304,10 @@ impl Scheduler {
         shared.rest.watch();
         let ended = shared.watch.wait(None, || {
             let over = shared.over();
-            (over.is_some() || shared.rest.live_at_rest() == Some(0)).then_some(over)
+            if over.is_some() || shared.rest.live_at_rest() == Some(0) {
+                return Some(over);
+            }
+            shared.stalled().map(|stalled| Some(RunError::Stalled(stalled)))
         });
         shared.rest.unwatch();
         match ended.flatten() {
@@ -407,8 +398,22 @@ impl Scheduler {
     }
 
     /// Every task, what it does, and what it waits for. What they do changes meanwhile.
-    pub fn dump(&self) -> Vec<TaskInfo> {
-        info::list(&self.shared.dispatch)
+    pub fn dump(&self) -> Dump {
+        self.shared.dump()
+    }
+
+    /// What the workers do together, now. It counts the tasks one by one.
+    pub fn activity(&self) -> Activity {
+        self.shared.activity()
+    }
+
+    /// Whether no task will ever run again: who waits for whom. From any thread, at any time. It is
+    /// never said in error, see [`Stalled`]; so the answer stays the same until the scheduler is shut
+    /// down, or somebody spawns something new.
+    ///
+    /// `None` also where no task is left but system tasks.
+    pub fn check_stalled(&self) -> Option<Stalled> {
+        self.shared.stalled()
     }
 
     /// What each worker has done so far.

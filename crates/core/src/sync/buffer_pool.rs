@@ -236,7 +236,7 @@ impl<B, K: Sharing> Drop for Pooled<B, K> {
 #[derive(Debug)]
 pub struct Gets<'a, B, K: Sharing>(&'a BufferPool<B, K>);
 
-impl<'a, B, K: Sharing> Grantee<'a> for Gets<'a, B, K> {
+impl<'a, B, K: Sharing> Grantee for Gets<'a, B, K> {
     type Kind = K;
     type Guard = Pooled<B, K>;
     const LABEL: &'static str = "buffer pool";

@@ -118,7 +118,7 @@ impl<T: fmt::Debug, K: Sharing> fmt::Debug for Mutex<T, K> {
 #[derive(Debug)]
 pub struct Locks<'a, T, K: Sharing>(&'a Mutex<T, K>);
 
-impl<'a, T, K: Sharing> Grantee<'a> for Locks<'a, T, K> {
+impl<'a, T, K: Sharing> Grantee for Locks<'a, T, K> {
     type Kind = K;
     type Guard = MutexGuard<'a, T, K>;
     const LABEL: &'static str = "mutex";

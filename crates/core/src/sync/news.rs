@@ -151,7 +151,7 @@ pub trait Listener {
 #[derive(Debug)]
 pub struct Listens<L>(pub(crate) L);
 
-impl<'a, L: Listener + 'a> Rule<'a> for Listens<L> {
+impl<'a, L: Listener> Rule<'a> for Listens<L> {
     type Place = News<L::Kind>;
     type Payload = ();
     type Output = L::Output;

@@ -134,7 +134,7 @@ pub struct LocksBy<'a, K: Sharing> {
     owner: Owner,
 }
 
-impl<'a, K: Sharing> Grantee<'a> for LocksBy<'a, K> {
+impl<'a, K: Sharing> Grantee for LocksBy<'a, K> {
     type Kind = K;
     type Guard = ();
     const LABEL: &'static str = "mutex";

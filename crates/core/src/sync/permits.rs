@@ -93,7 +93,7 @@ impl<K: Sharing> Permits<K> {
 
     /// Waits for `need` permits, then makes `grantee`'s guard.
     #[inline(always)]
-    pub(crate) fn take<'a, G: Grantee<'a, Kind = K>>(
+    pub(crate) fn take<'a, G: Grantee<Kind = K>>(
         &'a self,
         need: usize,
         grantee: G,
@@ -138,8 +138,9 @@ impl<K: Sharing> Place for Permits<K> {
     }
 }
 
-/// What becomes of the permits that a [`Take`] got: a guard that gives them back.
-pub trait Grantee<'a> {
+/// What becomes of the permits that a [`Take`] got: a guard that gives them back. (A lifetime of the
+/// trait would keep tasks that wait from being `Send`: there it is not known to be that of the guard.)
+pub trait Grantee {
     /// Who shares it.
     type Kind: Sharing;
     /// What the future gives.
@@ -158,7 +159,7 @@ pub struct Take<G> {
     grantee: G,
 }
 
-impl<'a, G: Grantee<'a>> Rule<'a> for Take<G> {
+impl<'a, G: Grantee> Rule<'a> for Take<G> {
     type Place = Permits<G::Kind>;
     type Payload = usize;
     type Output = G::Guard;

@@ -123,7 +123,7 @@ pub struct Reads<'a, T, K: Sharing>(&'a RwLock<T, K>);
 #[derive(Debug)]
 pub struct Writes<'a, T, K: Sharing>(&'a RwLock<T, K>);
 
-impl<'a, T, K: Sharing> Grantee<'a> for Reads<'a, T, K> {
+impl<'a, T, K: Sharing> Grantee for Reads<'a, T, K> {
     type Kind = K;
     type Guard = ReadGuard<'a, T, K>;
     const LABEL: &'static str = "rwlock (read)";
@@ -134,7 +134,7 @@ impl<'a, T, K: Sharing> Grantee<'a> for Reads<'a, T, K> {
     }
 }
 
-impl<'a, T, K: Sharing> Grantee<'a> for Writes<'a, T, K> {
+impl<'a, T, K: Sharing> Grantee for Writes<'a, T, K> {
     type Kind = K;
     type Guard = WriteGuard<'a, T, K>;
     const LABEL: &'static str = "rwlock (write)";

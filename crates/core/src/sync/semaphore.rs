@@ -106,7 +106,7 @@ pub struct Acquires<'a, K: Sharing> {
     count: usize,
 }
 
-impl<'a, K: Sharing> Grantee<'a> for Acquires<'a, K> {
+impl<'a, K: Sharing> Grantee for Acquires<'a, K> {
     type Kind = K;
     type Guard = Permit<'a, K>;
     const LABEL: &'static str = "semaphore";

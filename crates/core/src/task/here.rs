@@ -4,11 +4,13 @@
 use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::pool::Cache;
+use super::slow::Stopwatch;
 use super::trace::{Hook, Step};
 use crate::loom::thread_local;
 use crate::scheduler::link::{Item, Link};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::ptr::{NonNull, null, null_mut};
+use std::sync::Arc;
 
 /// Polls of primitives that a task may make before it has to let others run.
 pub(super) const BUDGET: u32 = 128;
@@ -63,6 +65,8 @@ pub(crate) struct Here {
     closing: Cell<bool>,
     cache: UnsafeCell<Cache>,
     hook: Cell<Option<Hook>>,
+    /// Where somebody wants to know which polls are slow.
+    stopwatch: OnceCell<Arc<Stopwatch>>,
 }
 
 impl Here {
@@ -83,6 +87,7 @@ impl Here {
             closing: Cell::new(false),
             cache: UnsafeCell::new(Cache::new()),
             hook: Cell::new(None),
+            stopwatch: OnceCell::new(),
         }
     }
 
@@ -156,8 +161,18 @@ impl Here {
         self.closing.set(true);
     }
 
-    pub(crate) fn set_hook(&self, hook: Option<Hook>) {
+    /// Who is told of its steps, and what times its polls. Once.
+    pub(crate) fn watch(&self, hook: Option<Hook>, stopwatch: Option<Arc<Stopwatch>>) {
         self.hook.set(hook);
+        if let Some(stopwatch) = stopwatch {
+            let set = self.stopwatch.set(stopwatch);
+            debug_assert!(set.is_ok());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stopwatch(&self) -> Option<&Stopwatch> {
+        self.stopwatch.get().map(|stopwatch| &**stopwatch)
     }
 
     #[inline]

@@ -6,17 +6,26 @@ use super::TaskId;
 use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::here;
+use super::slow::Stopwatch;
 use super::state::Look;
 use super::waits::{self, Note, WaitsFor};
+use std::time::Duration;
 
 /// What a task was doing when the list was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Doing {
-    /// In a queue, or being polled.
+    /// In a queue; or being polled, where nobody asked for slow polls.
     Ready,
+    /// Being polled. Known where the scheduler times its polls: see `slow_poll` of its options.
+    Running {
+        /// By which worker; zero on a scheduler of one thread.
+        worker: usize,
+        /// For how long by now.
+        since: Duration,
+    },
     /// Pending.
     Waiting {
-        /// What for, as the primitive calls it that was polled last; `None` where it did not say.
+        /// What for, as the primitive says that was polled last; `None` where it did not say.
         reason: Option<&'static WaitsFor>,
         /// Which: a descriptor, a task's number, an address.
         word: usize,
@@ -38,6 +47,34 @@ pub struct TaskInfo {
     pub system: bool,
 }
 
+impl TaskInfo {
+    /// Whether it could be polled now, or is: a task that is not waits to be woken.
+    pub const fn is_ready(&self) -> bool {
+        !matches!(self.doing, Doing::Waiting { .. })
+    }
+
+    /// What people know it by: its name, or the type of its future.
+    pub fn label(&self) -> &'static str {
+        self.name.unwrap_or(self.type_name)
+    }
+}
+
+impl std::fmt::Display for Doing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready"),
+            Self::Running { worker, since } => {
+                write!(f, "running for {} ms on worker {worker}", since.as_millis())
+            }
+            Self::Waiting { reason: Some(reason), word } => {
+                f.write_str("waits for ")?;
+                reason.write(f, *word)
+            }
+            Self::Waiting { reason: None, .. } => f.write_str("waits"),
+        }
+    }
+}
+
 impl std::fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "task {}", self.id)?;
@@ -48,14 +85,46 @@ impl std::fmt::Display for TaskInfo {
         if self.system {
             f.write_str(" [system]")?;
         }
-        match self.doing {
-            Doing::Ready => f.write_str(": ready"),
-            Doing::Waiting { reason: Some(reason), word } => {
-                f.write_str(": waits for ")?;
-                reason.write(f, word)
-            }
-            Doing::Waiting { reason: None, .. } => f.write_str(": waits"),
-        }
+        write!(f, ": {}", self.doing)
+    }
+}
+
+/// The tasks of a scheduler, as a list; printed, as a table with a line for each.
+///
+/// ```
+/// use wakering_core::scheduler::LocalScheduler;
+/// use wakering_core::task::Spawn;
+///
+/// let scheduler = LocalScheduler::new().unwrap();
+/// let clock = Spawn::new().name("clock").system();
+/// scheduler.try_spawn_as(clock, async {}).unwrap().detach();
+/// let table = scheduler.dump().to_string();
+/// assert!(table.ends_with("clock  system  ready"), "{table}");
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Dump {
+    /// In the order of their places.
+    pub tasks: Vec<TaskInfo>,
+}
+
+impl std::ops::Deref for Dump {
+    type Target = [TaskInfo];
+
+    fn deref(&self) -> &[TaskInfo] {
+        &self.tasks
+    }
+}
+
+impl std::fmt::Display for Dump {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let width = |of: fn(&TaskInfo) -> usize, least| self.iter().map(of).fold(least, usize::max);
+        let ids = width(|task| task.id.to_string().len(), "task".len());
+        let labels = width(|task| task.label().len(), "name".len());
+        write!(f, "{:ids$}  {:labels$}  {:6}  state", "task", "name", "")?;
+        self.iter().try_for_each(|task| {
+            let (id, system) = (task.id.to_string(), if task.system { "system" } else { "" });
+            write!(f, "\n{id:ids$}  {:labels$}  {system:6}  {}", task.label(), task.doing)
+        })
     }
 }
 
@@ -81,8 +150,11 @@ pub(crate) fn of(
     Some(TaskInfo { id: TaskId::of(task), name, type_name, doing, system: look.is_system() })
 }
 
-/// Every task of a scheduler.
-pub(crate) fn list(dispatch: &Dispatch) -> Vec<TaskInfo> {
+/// Every task of a scheduler, and where its workers' stopwatches say who runs.
+pub(crate) fn list<'a>(
+    dispatch: &Dispatch,
+    stopwatches: impl IntoIterator<Item = &'a Stopwatch>,
+) -> Dump {
     let mut infos = Vec::new();
     let mut named = Vec::new();
     dispatch.depot.each(|task| {
@@ -97,24 +169,16 @@ pub(crate) fn list(dispatch: &Dispatch) -> Vec<TaskInfo> {
     for (index, number) in named {
         infos[index].name = dispatch.depot.name(number);
     }
-    infos
+    for running in stopwatches.into_iter().filter_map(Stopwatch::running) {
+        if let Some(info) = infos.iter_mut().find(|info| info.id == running.task) {
+            info.doing = Doing::Running { worker: running.worker, since: running.since };
+        }
+    }
+    Dump { tasks: infos }
 }
 
 fn is_idle(task: TaskRef, look: Look) -> bool {
     if look.has_home() { waits::is_idle(task) } else { !look.is_scheduled() }
-}
-
-/// Whether this task can be run by nobody but other tasks of its scheduler: it is Idle, and every
-/// reference to it is in their hands.
-pub(crate) fn is_stuck(task: TaskRef) -> bool {
-    let look = task.state().look_acquire();
-    let note = Note::of(task);
-    look.is_complete()
-        || (is_idle(task, look)
-            && !look.is_entered()
-            && !note.is_anywhere()
-            && !look.is_join_anywhere()
-            && look.wakers() == task.header().inside())
 }
 
 /// The task that is polled on this thread.

@@ -236,7 +236,9 @@ impl<T, W: Whereabouts> JoinHandle<T, W> {
         let state = self.task.state();
         if let At::Inside(joiner) = at {
             self.task.header().set_joiner(words(joiner));
-            return state.offer_joiner(true, Some(self.task.header().inside_exactly()));
+            let header = self.task.header();
+            let kept = state.look().has_home().then(|| header.inside_exactly());
+            return state.offer_joiner(true, kept);
         }
         run::set_joiner(self.task, waker.clone());
         let kept = (at == At::Home).then(|| self.task.header().inside_exactly());
@@ -292,7 +294,7 @@ fn words(joiner: TaskRef) -> [*mut (); 2] {
 /// Where a join handle is polled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum At {
-    /// By this task of the same scheduler, at the home of both, with its own waker, which is not
+    /// By this task of the same scheduler, on a thread of that, with its own waker, which is not
     /// cloned for it.
     Inside(TaskRef),
     /// At the task's home.
@@ -305,8 +307,9 @@ impl At {
     #[inline]
     fn of(task: TaskRef, cx: &Context<'_>) -> Self {
         here::with(|here| {
-            let home = here.filter(|here| here.is_home() && here.dispatch == task.dispatch());
-            let Some(here) = home else { return Self::Anywhere };
+            let Some(here) = here.filter(|here| here.is_of(task.dispatch())) else {
+                return Self::Anywhere;
+            };
             match here.current.get() {
                 // A place outside of the pool may be gone when its number is looked at.
                 Some(joiner)
@@ -314,7 +317,8 @@ impl At {
                 {
                     Self::Inside(joiner)
                 }
-                _ => Self::Home,
+                _ if here.is_home() => Self::Home,
+                _ => Self::Anywhere,
             }
         })
     }

@@ -32,10 +32,12 @@ mod join;
 mod local;
 pub(crate) mod pool;
 pub(crate) mod run;
+pub(crate) mod slow;
 pub(crate) mod spawn;
 mod spawn_blocking;
 mod state;
 pub(crate) mod storage;
+pub(crate) mod stuck;
 pub(crate) mod trace;
 mod vtable;
 mod waits;
@@ -45,11 +47,12 @@ mod yield_now;
 pub use block_on::block_on;
 pub use budget::{Proceed, consume_budget, poll_proceed};
 pub use exit::{Exit, exit, exit_all};
-pub use info::{Doing, TaskInfo, current, set_name};
+pub use info::{Doing, Dump, TaskInfo, current, set_name};
 pub use join::{
     AbortHandle, Anywhere, AtHome, JoinError, JoinHandle, LocalJoinHandle, Whereabouts,
 };
 pub use local::{Scope, TaskLocal};
+pub use slow::SlowPoll;
 pub use spawn::{Spawn, SpawnError, spawn, spawn_local, try_spawn, try_spawn_local};
 pub use spawn_blocking::{spawn_blocking, try_spawn_blocking};
 pub use storage::{Claim, TaskPool, TaskStorage};
@@ -72,6 +75,14 @@ pub struct TaskId {
 impl TaskId {
     pub(crate) fn of(task: TaskRef) -> Self {
         Self { number: task.number(), generation: task.state().look().generation() }
+    }
+
+    const fn word(self) -> u64 {
+        (self.generation as u64) << 32 | self.number as u64
+    }
+
+    const fn from_word(word: u64) -> Self {
+        Self { number: word as u32, generation: (word >> 32) as u32 }
     }
 
     /// As what an op's slot holds, so that a loop wakes the task by number.

@@ -4,6 +4,7 @@ use super::TaskId;
 use super::header::{Header, TaskRef};
 use super::here::{self, BUDGET, Here, Place};
 use super::pool::chunk::Chunk;
+use super::slow::Stopwatch;
 use super::state::{Arrive, Completed, End, EndPoll, Joiner, Start, Wake};
 use super::trace::Step;
 use super::vtable::{Payload, Polled, contain};
@@ -42,8 +43,12 @@ unsafe fn poll(task: TaskRef, here: &Here) {
     task.header().link.set_next(null_mut());
     let waker = waker::borrowed(task);
     let mut cx = Context::from_waker(&waker);
-    // SAFETY: SCHEDULED is this thread's.
-    let polled = unsafe { (task.vtable().poll)(task, &mut cx) };
+    let polled = match here.stopwatch() {
+        // SAFETY: SCHEDULED is this thread's.
+        None => unsafe { (task.vtable().poll)(task, &mut cx) },
+        // SAFETY: as above.
+        Some(stopwatch) => unsafe { poll_timed(task, &mut cx, here, stopwatch) },
+    };
     let end = match polled {
         Polled::Pending => {
             here.trace(|| Step::Pending(TaskId::of(task)));
@@ -77,6 +82,20 @@ unsafe fn poll(task: TaskRef, here: &Here) {
 
 /// # Safety
 ///
+/// As for [`poll`].
+#[cold]
+unsafe fn poll_timed(
+    task: TaskRef,
+    cx: &mut Context<'_>,
+    here: &Here,
+    stopwatch: &Stopwatch,
+) -> Polled {
+    // SAFETY: the caller's promise.
+    stopwatch.time(task, here.dispatch(), || unsafe { (task.vtable().poll)(task, cx) })
+}
+
+/// # Safety
+///
 /// SCHEDULED is this thread's, and the future is there.
 #[cold]
 unsafe fn cancel(task: TaskRef, here: &Here) {
@@ -104,6 +123,8 @@ unsafe fn complete(task: TaskRef, here: &Here, end: End) {
     match task.state().complete(end, kept, || inside(task)) {
         Completed::Handed => {}
         Completed::WakeInside(joiner) => wake_inside(joiner, here),
+        // SAFETY: 6 left the task's own reference to this thread.
+        Completed::WakeFellow => unsafe { wake_fellow(task, here) },
         // SAFETY: 6 gave the waker to this thread.
         Completed::WakeJoiner => unsafe { wake_joiner(task) },
         Completed::Unobserved => {
@@ -134,8 +155,9 @@ pub(crate) unsafe fn discard(task: TaskRef) {
         Completed::Handed | Completed::WakeInside(_) => {}
         // SAFETY: 6 gave the waker to this thread.
         Completed::WakeJoiner => unsafe { wake_joiner(task) },
-        // SAFETY: the task's own reference, which 6 left to this thread. The stage is empty.
-        Completed::Unobserved => unsafe { release(task) },
+        // SAFETY: the task's own reference, which 6 left to this thread. The stage is empty, or the join
+        // handle's. (A scheduler that discards has aborted whoever awaits the task.)
+        Completed::Unobserved | Completed::WakeFellow => unsafe { release(task) },
         // SAFETY: this is the last reference, and the stage is empty.
         Completed::Alone => unsafe { free(task) },
     }
@@ -157,6 +179,24 @@ unsafe fn wake_joiner(task: TaskRef) {
 fn inside(task: TaskRef) -> Joiner {
     let [place, generation] = task.header().joiner();
     Joiner { place, generation: generation.addr() as u32 }
+}
+
+/// # Safety
+///
+/// 6 said WakeFellow to the caller, on a thread of the task's scheduler.
+unsafe fn wake_fellow(task: TaskRef, here: &Here) {
+    // 6 made what is in the place the caller's (I5).
+    let joiner = inside(task);
+    // SAFETY: the task's own reference, which 6 left to the caller. It goes first, so that the
+    // joiner may find itself alone.
+    unsafe { release(task) };
+    let Some(header) = NonNull::new(joiner.place.cast::<Header>()) else { return };
+    // SAFETY: `join` wrote there a pooled task of this scheduler, and places stay as long as that.
+    let joiner_task = unsafe { TaskRef::new(header) };
+    if joiner_task.state().wake_by_number(joiner.generation) == Some(Wake::Enqueue) {
+        here.trace(|| Step::Woken(TaskId::of(joiner_task)));
+        here.push(joiner_task, Place::Woken);
+    }
 }
 
 /// Wakes a task of this thread's scheduler by place and generation, which count nothing: it may be

@@ -48,7 +48,8 @@
 //! - **I5** While JOIN_WAKER is not set, the place of the joiner is empty and the join handle's. While
 //!   it is set, whom to wake lies in it, for everybody to read: a waker, or beside JOIN_INSIDE the
 //!   place and generation of a task of the same scheduler. If it is set when 6 happens, 6 takes it out
-//!   and the join handle never touches the place again.
+//!   and the join handle never touches the place again. (At home 6 may take it out before, since nobody
+//!   else sets JOIN_INSIDE there.)
 //! - **I6** After 6 the output is the join handle's if JOIN was set, else it is gone already.
 //! - **I7** References come from references only. So whoever owns all that the word counts is alone,
 //!   and may write it without an exchange, once it has read it with Acquire: the last owner for one,

@@ -19,7 +19,7 @@
 //! future that waits may be polled twice, moved to another task, or dropped while its task sleeps.
 //!
 //! - **N1** *Kept inside* is the number of wakers of the task with the table of [`keep_inside`]. Only
-//!   the task's home makes, wakes and drops them, so it is written by one thread.
+//!   the task's own thread (its home, or the worker that it is pinned to) makes, wakes and drops them.
 //! - **N2** What has such a waker is `!Send`: no other thread can wake, clone or drop it.
 
 #![forbid(unsafe_code)]
@@ -175,9 +175,11 @@ pub(super) fn note(task: TaskRef, reason: &'static WaitsFor, word: usize, from: 
 /// drops it (N2). Under any other waker than that of the task that is polled here, a plain clone.
 #[inline]
 pub(crate) fn keep_inside(waker: &Waker) -> Waker {
-    let task = here::with(|here| here.filter(|here| here.is_home())?.current.get());
-    match task {
-        Some(task) if waker::is_of(waker, task) => waker::inside(task),
+    match here::current() {
+        // One thread polls it, this one.
+        Some(task) if waker::is_of(waker, task) && task.state().look().stays() => {
+            waker::inside(task)
+        }
         _ => waker.clone(),
     }
 }

@@ -33,10 +33,13 @@ pub(super) fn borrowed(task: TaskRef) -> ManuallyDrop<Waker> {
     ManuallyDrop::new(unsafe { Waker::new(data, &VTABLE) })
 }
 
-/// A waker of a task that is polled on this thread, its home, for whom N2 of [`waits`] holds.
+/// A waker of a task that is polled on this thread alone, for whom N2 of [`waits`] holds.
 #[inline]
 pub(super) fn inside(task: TaskRef) -> Waker {
-    task.state().add_reference_at_home(task.header().inside_exactly());
+    match task.state().look().has_home() {
+        true => task.state().add_reference_at_home(task.header().inside_exactly()),
+        false => task.state().add_reference(),
+    }
     task.header().add_inside();
     let data = task.as_ptr().as_ptr().cast_const().cast();
     // SAFETY: the functions below keep the contract; the reference is the one just added.

@@ -42,7 +42,7 @@ impl Clock {
     }
 
     /// What it shows now, as a wheel counts it.
-    pub(super) fn nanos(&self) -> u64 {
+    pub(crate) fn nanos(&self) -> u64 {
         match &self.by_hand {
             None => saturated(self.base.elapsed()),
             Some(clock) => clock.nanos(),

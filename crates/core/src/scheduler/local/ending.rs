@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::Error;
-use crate::task::TaskInfo;
+use crate::task::Dump;
 
 /// The end of a run that had to go on.
 #[derive(Debug)]
@@ -30,12 +30,18 @@ impl std::error::Error for RunError {}
 
 /// Every task waits for another one: nothing is in flight, and nobody else can wake any of them.
 ///
-/// It is never said in error: as long as a waker, an abort handle, a join handle that no task awaits,
-/// or a [`Remote`](super::Remote) is out, the scheduler takes it that somebody will use it, and waits.
+/// It is never said in error: as long as a waker, an abort handle, or a join handle that no task awaits
+/// is where another thread may have it, something is in flight or a timer runs, the scheduler takes it
+/// that something will happen, and waits. So do the wakers of tasks that wait at a primitive which threads
+/// share ([`sync::Shared`](crate::sync::Shared)): somebody may come and open it. (A scheduler of one
+/// thread waits as long as a [`Remote`](super::Remote) is out, too.) The one thing that it cannot see
+/// is a join handle that a task awaits and shares with another thread behind a lock: such a
+/// handle counts as the task's, and whoever means to abort from elsewhere takes an
+/// [`AbortHandle`](crate::task::AbortHandle).
 #[derive(Debug)]
 pub struct Stalled {
     /// Who waits for what.
-    pub tasks: Vec<TaskInfo>,
+    pub tasks: Dump,
 }
 
 impl std::fmt::Display for Stalled {

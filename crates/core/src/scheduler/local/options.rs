@@ -7,8 +7,10 @@ use super::{LocalScheduler, TURN_POLLS};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::home::Home;
-use crate::task::Hook;
 use crate::task::here::{Here, Workers};
+use crate::task::slow::{SlowPolls, Stopwatch};
+use crate::task::stuck::Witness;
+use crate::task::{Hook, SlowPoll};
 use crate::time::{Clock, Timers};
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -22,6 +24,7 @@ pub struct LocalOptions {
     turn_polls: u32,
     bytes_max: usize,
     hook: Option<Hook>,
+    slow_polls: Option<SlowPolls>,
     drain_deadline: Duration,
     blocks_max: usize,
     driver: Option<(Box<dyn Driver>, Arc<Home>)>,
@@ -43,6 +46,7 @@ impl Default for LocalOptions {
             turn_polls: TURN_POLLS,
             bytes_max: 128 << 20,
             hook: None,
+            slow_polls: None,
             drain_deadline: Duration::from_secs(5),
             blocks_max: 64,
             driver: None,
@@ -81,8 +85,29 @@ impl LocalOptions {
     }
 
     /// Has every step reported.
-    pub fn hook(mut self, hook: Hook) -> Self {
+    pub fn trace(mut self, hook: Hook) -> Self {
         self.hook = Some(hook);
+        self
+    }
+
+    /// Has every poll reported that takes as long as `threshold` or longer, after it, on its own
+    /// thread; `report` must not spawn, wake or block. [`LocalScheduler::dump`] then says since when
+    /// a task is polled. Costs two looks at the clock for each poll; without it, nothing.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_core::scheduler::LocalOptions;
+    /// use wakering_core::time::VirtualClock;
+    ///
+    /// let clock = VirtualClock::new();
+    /// let options = LocalOptions::new().clock(clock.clock());
+    /// let limit = Duration::from_millis(10);
+    /// let scheduler = options.slow_poll(limit, |slow| eprintln!("{slow}")).build().unwrap();
+    /// scheduler.block_on(async { clock.advance(limit) });
+    /// assert_eq!(scheduler.slow_polls(), 1);
+    /// ```
+    pub fn slow_poll(mut self, threshold: Duration, report: fn(SlowPoll)) -> Self {
+        self.slow_polls = Some(SlowPolls { threshold, report });
         self
     }
 
@@ -139,11 +164,13 @@ impl LocalOptions {
     pub fn build(self) -> Result<LocalScheduler, Error> {
         let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
         let shared = Shared::new(self.bytes_max, self.pool, ops.as_ref().map(Ops::bell));
+        let clock = self.clock.clone();
         let timers = Timers::new(self.clock, shared.waker());
         // SAFETY: `Shared` begins with the dispatch, and lives until the scheduler's drop, which
         // calls `leave`.
         let here = unsafe { Here::new(shared.dispatch(), Workers::One, self.lifo) };
-        here.set_hook(self.hook);
+        let stopwatch = self.slow_polls.map(|asked| Stopwatch::new(asked, clock, 0));
+        here.watch(self.hook, stopwatch.map(Arc::new));
         let here = Box::new(here);
         if let Some(ops) = &ops {
             ops.tie(Some(NonNull::from(&*here)));
@@ -154,6 +181,7 @@ impl LocalOptions {
             ops,
             timers,
             skips: self.skips,
+            witness: Witness::new(),
             running: Cell::new(false),
             turn_polls: self.turn_polls,
             drain_deadline: self.drain_deadline,

@@ -7,6 +7,8 @@ use super::super::cpu_pool::CpuPoolConfig;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::home::Home;
+use crate::task::slow::SlowPolls;
+use crate::task::{Hook, SlowPoll};
 use crate::time::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub struct Options {
     pub(super) blocks_max: usize,
     pub(super) drain_deadline: Duration,
     pub(super) pool: CpuPoolConfig,
+    pub(super) hook: Option<Hook>,
+    pub(super) slow_polls: Option<SlowPolls>,
 }
 
 impl std::fmt::Debug for Options {
@@ -60,6 +64,8 @@ impl Default for Options {
             blocks_max: 64,
             drain_deadline: Duration::from_secs(5),
             pool: CpuPoolConfig::blocking(),
+            hook: None,
+            slow_polls: None,
         }
     }
 }
@@ -149,6 +155,21 @@ impl Options {
     /// The clock that the timers of all workers go by: for tests, one that is moved by hand.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Has every step reported.
+    pub fn trace(mut self, hook: Hook) -> Self {
+        self.hook = Some(hook);
+        self
+    }
+
+    /// Has every poll reported that takes as long as `threshold` or longer, after it, on its own
+    /// worker; `report` must not spawn, wake or block. While such a poll goes on,
+    /// [`Scheduler::dump`](super::Scheduler::dump) says so: "running for 250 ms on worker 1". Costs two
+    /// looks at the clock for each poll; without it, nothing.
+    pub fn slow_poll(mut self, threshold: Duration, report: fn(SlowPoll)) -> Self {
+        self.slow_polls = Some(SlowPolls { threshold, report });
         self
     }
 

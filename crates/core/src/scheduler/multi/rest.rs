@@ -44,6 +44,20 @@ pub(super) struct Rest {
 #[repr(align(128))]
 struct Word(AtomicU64);
 
+/// A moment at which every worker slept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stamp {
+    versions: u64,
+    live: u32,
+}
+
+impl Stamp {
+    /// How many tasks keep the scheduler going.
+    pub(super) const fn live(self) -> u32 {
+        self.live
+    }
+}
+
 impl Rest {
     pub(super) fn new(workers: usize) -> Self {
         let word = |word| Word(AtomicU64::new(word));
@@ -89,25 +103,33 @@ impl Rest {
 
     /// Transition 3: how many tasks keep the scheduler going, if no worker is awake.
     pub(super) fn live_at_rest(&self) -> Option<u32> {
+        self.stamp().map(Stamp::live)
+    }
+
+    /// The same, to be compared with a later one: if they are equal no worker was awake in between.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
         let first = self.read()?;
         let second = self.read()?;
-        (first == second).then_some(first.1)
+        (first == second).then_some(first)
     }
 
     /// The sum of the versions, which is the same only if each is, since they grow; and of the counts.
-    fn read(&self) -> Option<(u64, u32)> {
-        let mut sum = (0_u64, 0_u32);
+    fn read(&self) -> Option<Stamp> {
+        let mut sum = Stamp { versions: 0, live: 0 };
         for word in &self.workers {
             // Acquire: with the Release of 1 and 2; and the next loads stay behind it.
             let word = word.0.load(Ordering::Acquire);
             if word & ASLEEP == 0 {
                 return None;
             }
-            sum = (sum.0 + (word >> 32), sum.1.wrapping_add(word as u32));
+            sum.versions += word >> 32;
+            sum.live = sum.live.wrapping_add(word as u32);
         }
         // Acquire: as above.
         let outside = self.outside.0.load(Ordering::Acquire);
-        Some((sum.0.wrapping_add(outside), sum.1.wrapping_add(outside as u32)))
+        sum.versions = sum.versions.wrapping_add(outside);
+        sum.live = sum.live.wrapping_add(outside as u32);
+        Some(sum)
     }
 
     /// Somebody wants to be told, and looks itself afterwards.

@@ -5,20 +5,23 @@ use super::super::affinity::{CpuSet, Places, place};
 use super::super::deque::{Local, Stealer, deque};
 use super::super::idle::Idle;
 use super::super::inject::Inject;
-use super::super::local::RunError;
+use super::super::local::{RunError, Stalled};
+use super::Options;
+use super::counts::{Activity, Counts, Metrics};
 use super::rest::Rest;
 use super::seat::Seat;
 use super::watch::Watch;
-use super::{Metrics, Options};
 use crate::error::Error;
-use crate::loom::{AtomicU32, AtomicU64, Ordering};
+use crate::loom::{AtomicU32, Ordering};
 use crate::task::dispatch::{Closing, Dispatch, Status};
 use crate::task::pool::Depot;
-use crate::task::{TaskRef, run};
+use crate::task::slow::Stopwatch;
+use crate::task::stuck::Witness;
+use crate::task::{Dump, Hook, Step, TaskId, TaskRef, info, run};
 use crate::time::Timers;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ pub(super) struct Shared {
     pub(super) lifo: bool,
     pub(super) places: Option<Places>,
     pub(super) drain_deadline: Duration,
+    pub(super) hook: Option<Hook>,
+    /// What times of the workers count from.
+    pub(super) began: Instant,
+    witness: Witness,
     /// Not zero: workers end.
     ending: AtomicU32,
     /// Workers that have ended.
@@ -51,25 +58,18 @@ pub(super) struct Peer {
     pub(super) seat: Arc<Seat>,
     pub(super) timers: Arc<Timers>,
     pub(super) counts: Counts,
-}
-
-/// Written by their worker alone, now and then.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(super) struct Counts {
-    pub(super) polls: AtomicU64,
-    pub(super) steals: AtomicU64,
-    pub(super) parks: AtomicU64,
-    pub(super) overflows: AtomicU64,
-    pub(super) searches: AtomicU64,
+    pub(super) stopwatch: Option<Arc<Stopwatch>>,
 }
 
 impl Peer {
-    fn new(stealer: Stealer<TaskRef>, options: &Options) -> Self {
+    fn new(index: usize, stealer: Stealer<TaskRef>, options: &Options) -> Self {
         let seat = Arc::new(Seat::default());
         let unpark = seat.clone();
         let timers = Timers::new(options.clock.clone(), move || unpark.unpark());
-        Self { stealer, mail: Inject::new(), seat, timers, counts: Counts::default() }
+        let clock = || options.clock.clone();
+        let stopwatch = options.slow_polls.map(|asked| Stopwatch::new(asked, clock(), index));
+        let stopwatch = stopwatch.map(Arc::new);
+        Self { stealer, mail: Inject::new(), seat, timers, counts: Counts::default(), stopwatch }
     }
 }
 
@@ -93,10 +93,16 @@ impl Shared {
             idle: Idle::new(workers),
             rest: Rest::new(workers),
             watch: Watch::default(),
-            peers: stealers.into_iter().map(|stealer| Peer::new(stealer, options)).collect(),
+            peers: (0..)
+                .zip(stealers)
+                .map(|(index, stealer)| Peer::new(index, stealer, options))
+                .collect(),
             lifo: options.lifo,
             places,
             drain_deadline: options.drain_deadline,
+            hook: options.hook,
+            began: Instant::now(),
+            witness: Witness::new(),
             ending: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             failed: OnceLock::new(),
@@ -221,7 +227,8 @@ impl Shared {
     /// A worker has lain down, its fence is made, and there is no work: tells those who wait for that.
     #[cold]
     pub(super) fn tell_of_rest(&self) {
-        if self.rest.live_at_rest().is_some_and(|live| live == 0 || self.is_closing()) {
+        let Some(live) = self.rest.live_at_rest() else { return };
+        if live == 0 || self.is_closing() || self.witness.all_stuck(&self.dispatch.depot) {
             self.watch.tell();
         }
     }
@@ -241,16 +248,42 @@ impl Shared {
     }
 
     pub(super) fn metrics(&self) -> Vec<Metrics> {
-        // Relaxed: numbers.
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let of = |counts: &Counts| Metrics {
-            polls: get(&counts.polls),
-            steals: get(&counts.steals),
-            parks: get(&counts.parks),
-            overflows: get(&counts.overflows),
-            searches: get(&counts.searches),
+        let of = |peer: &Peer| Metrics {
+            slow_polls: peer.stopwatch.as_deref().map_or(0, Stopwatch::slow),
+            queued: peer.stealer.len(),
+            ..peer.counts.read(self.began)
         };
-        self.peers.iter().map(|peer| of(&peer.counts)).collect()
+        self.peers.iter().map(of).collect()
+    }
+
+    pub(super) fn activity(&self) -> Activity {
+        let (searching, asleep) = self.idle.counts();
+        let mut tasks = 0;
+        self.dispatch.depot.each(|task| tasks += usize::from(!task.state().look().is_complete()));
+        Activity { searching, asleep, tasks }
+    }
+
+    pub(super) fn dump(&self) -> Dump {
+        let stopwatches = self.peers.iter().filter_map(|peer| peer.stopwatch.as_deref());
+        info::list(&self.dispatch, stopwatches)
+    }
+
+    /// Who waits for whom, where no task will ever run again. From any thread; see
+    /// [`crate::task::stuck`] for why it is never said in error.
+    pub(super) fn stalled(&self) -> Option<Stalled> {
+        let before = self.rest.stamp()?;
+        if before.live() == 0 || !self.witness.all_stuck(&self.dispatch.depot) {
+            return None;
+        }
+        let tasks = self.dump();
+        // No worker got up in between, so no task has run, and none was spawned.
+        (self.rest.stamp()? == before).then_some(Stalled { tasks })
+    }
+
+    pub(super) fn trace(&self, step: impl FnOnce() -> Step) {
+        if let Some(hook) = self.hook {
+            hook(step());
+        }
     }
 }
 
@@ -259,6 +292,7 @@ unsafe fn schedule_from_outside(dispatch: NonNull<Dispatch>, task: TaskRef) {
     // SAFETY: the dispatch is the first field of the whole that the pointer is derived from, and the
     // caller keeps the task, which keeps it.
     let shared = unsafe { dispatch.cast::<Shared>().as_ref() };
+    shared.trace(|| Step::Arrived(TaskId::of(task)));
     shared.send(task);
 }
 

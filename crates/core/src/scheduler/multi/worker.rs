@@ -21,10 +21,11 @@
 use super::super::deque::{Local, Pushed};
 use super::super::idle::{Found, Roused, Spin};
 use super::super::op::{self, Ops};
+use super::counts::{Counts, add};
 use super::options::Loop;
-use super::shared::{Counts, Peer, Shared};
+use super::shared::{Peer, Shared};
 use crate::error::Error;
-use crate::loom::{AtomicU64, MODEL, Ordering, yield_now};
+use crate::loom::{MODEL, yield_now};
 use crate::random::Random;
 use crate::task::here::{self, Here, Place, Queue, Workers};
 use crate::task::{TaskRef, run as task_run};
@@ -58,6 +59,7 @@ pub(super) struct Worker {
     slot: Cell<Option<TaskRef>>,
     slot_runs: Cell<u32>,
     runs: Cell<u32>,
+    slot_polls: Cell<u64>,
     /// That the scheduler is closing, and what follows from that for the tasks.
     noted_closing: Cell<bool>,
     ops: Option<Ops>,
@@ -102,6 +104,7 @@ pub(super) fn run(
         slot: Cell::new(None),
         slot_runs: Cell::new(0),
         runs: Cell::new(0),
+        slot_polls: Cell::new(0),
         noted_closing: Cell::new(false),
         ops,
         loop_failed: Cell::new(false),
@@ -117,11 +120,13 @@ pub(super) fn run(
     };
     // SAFETY: the dispatch is in `Shared`, which the worker has; `leave` is called below.
     let here = unsafe { Here::new(worker.shared.dispatch(), workers, false) };
+    here.watch(worker.shared.hook, worker.peer().stopwatch.clone());
     if let Some(ops) = &worker.ops {
         worker.peer().seat.set_home(ops.bell());
         ops.tie(Some(NonNull::from(&here)));
     }
     shared.rest.get_up(index);
+    worker.counts().get_up(shared.began.elapsed());
     started(Ok(()));
     {
         let _entered = here::enter(&here);
@@ -131,6 +136,7 @@ pub(super) fn run(
         worker.end(&here);
     }
     here.leave();
+    worker.counts().lie_down(shared.began.elapsed());
     shared.rest.lie_down(index, here.live.get());
 }
 
@@ -248,8 +254,7 @@ impl Worker {
 
     /// Brings the numbers up to date, and notes whether the scheduler is closing.
     fn check(&self, here: &Here) {
-        // Relaxed: a number.
-        self.counts().polls.store(here.polls(), Ordering::Relaxed);
+        self.counts().polled(here.polls(), self.slot_polls.get());
         if self.shared.is_closing() && !self.noted_closing.replace(true) {
             here.close();
             // What was spawned here until now may have been spawned after the scheduler's own look.
@@ -276,6 +281,7 @@ impl Worker {
             && let Some(task) = self.slot.take()
         {
             self.slot_runs.set(self.slot_runs.get() + 1);
+            self.slot_polls.set(self.slot_polls.get() + 1);
             return Some(task);
         }
         self.slot_runs.set(0);
@@ -395,7 +401,9 @@ impl Worker {
         if self.busy_peers().map(|peer| peer.timers.fire_late(LATE)).sum::<usize>() > 0 {
             return searching;
         }
-        let began = self.spin.borrow().start(Instant::now());
+        let now = Instant::now();
+        self.counts().lie_down(now.saturating_duration_since(self.shared.began));
+        let began = self.spin.borrow().start(now);
         self.shared.rest.lie_down(self.index, here.live.get());
         self.shared.idle.sleep(self.index, searching);
         if self.may_sleep() {
@@ -409,7 +417,9 @@ impl Worker {
         }
         self.shared.rest.get_up(self.index);
         let roused = self.shared.idle.rouse(self.index);
-        self.spin.borrow_mut().learn(&began, Instant::now());
+        let now = Instant::now();
+        self.spin.borrow_mut().learn(&began, now);
+        self.counts().get_up(now.saturating_duration_since(self.shared.began));
         if let Some(ops) = &self.ops {
             ops.wake_others();
         }
@@ -482,10 +492,4 @@ impl Worker {
             ops.tie(None);
         }
     }
-}
-
-/// Counts, by the only thread that writes the number.
-fn add(count: &AtomicU64) {
-    // Relaxed: a number.
-    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }

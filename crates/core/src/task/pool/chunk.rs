@@ -114,6 +114,22 @@ impl Chunk {
         Some(unsafe { TaskRef::new(place.cast()) })
     }
 
+    /// The place that begins at an address inside the chunk, if one does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::place`].
+    pub(crate) unsafe fn place_at(chunk: NonNull<Self>, address: usize) -> Option<TaskRef> {
+        // SAFETY: the caller's promise.
+        let size = SIZES[unsafe { chunk.as_ref() }.class as usize];
+        let offset = address.checked_sub(chunk.addr().get() + FIRST)?;
+        if !offset.is_multiple_of(size) {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Self::place(chunk, (offset / size) as u32) }
+    }
+
     /// Makes the next place of a chunk: by one thread at a time.
     ///
     /// # Safety

@@ -206,6 +206,26 @@ impl Depot {
         }
     }
 
+    /// The first of those for which `f` says so; see [`Self::each`].
+    pub(crate) fn find(&self, mut f: impl FnMut(TaskRef) -> bool) -> Option<TaskRef> {
+        for (chunk, carved) in self.each_chunk() {
+            // SAFETY: chunks stay as long as the depot.
+            let mut places = (0..carved).filter_map(|place| unsafe { Chunk::place(chunk, place) });
+            if let Some(task) = places.find(|&task| f(task)) {
+                return Some(task);
+            }
+        }
+        self.lock().outside.iter().flatten().copied().find(|&task| f(task))
+    }
+
+    /// The place of the pool that begins at that address, if one does.
+    pub(crate) fn at_address(&self, address: usize) -> Option<TaskRef> {
+        let base = address & !(CHUNK_BYTES - 1);
+        let (chunk, _) = self.each_chunk().find(|(chunk, _)| chunk.addr().get() == base)?;
+        // SAFETY: chunks stay as long as the depot.
+        unsafe { Chunk::place_at(chunk, address) }
+    }
+
     /// Does `f` with the task at that number, if there is or was one; the place stays meanwhile.
     pub(crate) fn with_number<R>(&self, number: u32, f: impl FnOnce(TaskRef) -> R) -> Option<R> {
         if number & OUTSIDE != 0 {

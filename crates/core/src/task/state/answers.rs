@@ -63,6 +63,8 @@ pub(crate) enum Completed {
     Handed,
     /// The same, but whom to wake is to be taken out first; then give up the task's own reference.
     WakeJoiner,
+    /// The same, for a task of the same scheduler of several threads.
+    WakeFellow,
     /// The same, for a task of the same home that was read out before. The task's own reference is
     /// given up.
     WakeInside(Joiner),

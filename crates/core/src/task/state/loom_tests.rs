@@ -119,7 +119,7 @@ impl Model {
         match self.state.complete(end, kept, nobody) {
             Completed::Handed => {}
             Completed::WakeInside(_) => *self.joiner_woken.lock().unwrap() += 1,
-            Completed::WakeJoiner => {
+            Completed::WakeJoiner | Completed::WakeFellow => {
                 *self.joiner_woken.lock().unwrap() += 1;
                 self.release();
             }
@@ -216,7 +216,17 @@ fn loom_f8_no_wake_from_outside_is_lost_at_home() {
 /// once, and who waits when it comes is woken.
 #[test]
 fn loom_join_against_completion() {
-    loom::model(|| {
+    join_against_completion(false);
+}
+
+/// The same where the joiner is a task of the same scheduler of several threads.
+#[test]
+fn loom_join_by_a_fellow_against_completion() {
+    join_against_completion(true);
+}
+
+fn join_against_completion(inside: bool) {
+    loom::model(move || {
         let task = Model::new(PLAIN);
         let worker = task.clone();
         let thread = thread::spawn(move || {
@@ -225,11 +235,12 @@ fn loom_join_against_completion() {
             worker.complete(End::Ready);
         });
         let mut waits = false;
-        if task.state.joinable() == Joinable::Empty && task.state.offer_joiner(false, None).is_ok()
+        if task.state.joinable() == Joinable::Empty && task.state.offer_joiner(inside, None).is_ok()
         {
             waits = true;
-            if task.state.withdraw_joiner().is_ok() {
-                waits = task.state.offer_joiner(false, None).is_ok();
+            if let Ok(waker_is_there) = task.state.withdraw_joiner() {
+                assert_eq!(waker_is_there, !inside);
+                waits = task.state.offer_joiner(inside, None).is_ok();
             }
         }
         thread.join().unwrap();

@@ -96,6 +96,8 @@ impl State {
                 // home, sets JOIN_INSIDE, so it was not taken away and set again in between.
                 next -= REFERENCE;
                 Completed::WakeInside(joiner())
+            } else if now & JOIN_INSIDE != 0 {
+                Completed::WakeFellow
             } else if now & JOIN_WAKER != 0 {
                 Completed::WakeJoiner
             } else if now & JOIN != 0 {

@@ -198,7 +198,7 @@ fn at_home_a_task_that_ends_in_the_entry_is_freed_on_arrival() {
 fn at_home_with_two_references_nothing_is_exchanged() {
     let state = spawned(HOMELY);
     assert_eq!(state.offer_joiner(true, Some(0)), Ok(()));
-    assert!(!state.look().is_join_anywhere());
+    assert!(state.look().is_join_inside());
     assert_eq!(state.start_poll(), Start::Poll);
     assert_eq!(state.complete(End::Ready, Some(0), nobody), Completed::WakeInside(nobody()));
     assert!(state.drop_reference_at_home(0));
@@ -234,7 +234,7 @@ fn wakers_are_counted_apart_from_the_rest() {
     state.add_reference();
     assert_eq!(state.wake(), Wake::Enqueue);
     assert_eq!(state.look().wakers(), 1);
-    assert!(state.look().is_join_anywhere());
+    assert!(!state.look().has_join_away() && !state.look().is_join_inside());
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.look().wakers(), 1);
 }

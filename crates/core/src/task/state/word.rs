@@ -82,6 +82,11 @@ impl Look {
         self.word & PINNED != 0
     }
 
+    /// Whether one thread polls it always.
+    pub(crate) const fn stays(self) -> bool {
+        self.word & (HOME | PINNED) != 0
+    }
+
     pub(crate) const fn is_entered(self) -> bool {
         self.word & ENTERED != 0
     }
@@ -112,10 +117,9 @@ impl Look {
         self.word & JOIN_INSIDE != 0
     }
 
-    /// Whether the join handle is, for all we know, where another thread can abort the task.
-    pub(crate) const fn is_join_anywhere(self) -> bool {
-        let inside = JOIN_WAKER | JOIN_INSIDE;
-        self.word & JOIN != 0 && self.word & inside != inside
+    /// Whether there is a join handle, which may leave the task's home.
+    pub(crate) const fn has_join_away(self) -> bool {
+        self.word & JOIN != 0 && self.word & (HOME | AWAY) != HOME
     }
 
     pub(super) const fn end(self) -> End {
