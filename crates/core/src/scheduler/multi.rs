@@ -120,6 +120,37 @@ impl Scheduler {
     /// Spawns a task, from any thread; from one of the workers into its own queue, as
     /// [`crate::task::spawn()`] does.
     ///
+    /// What may not be on another thread cannot be in it: its workers poll a task where it was stolen to.
+    ///
+    /// ```compile_fail,E0277
+    /// use std::rc::Rc;
+    /// use wakering_core::{scheduler::{Options, Scheduler}, task::yield_now};
+    /// let scheduler = Scheduler::start(Options::new()).unwrap();
+    /// let _ = scheduler.spawn(async {
+    ///     let here = Rc::new(1);
+    ///     yield_now().await; // held over an await: part of the future, which is not Send
+    ///     *here
+    /// });
+    /// ```
+    ///
+    /// Nor may the output, which is dropped or taken wherever the handle is:
+    ///
+    /// ```compile_fail,E0277
+    /// use wakering_core::scheduler::{Options, Scheduler};
+    /// let scheduler = Scheduler::start(Options::new()).unwrap();
+    /// let _ = scheduler.spawn(async { std::rc::Rc::new(1) });
+    /// ```
+    ///
+    /// And a task outlives whoever spawns it, so it borrows nothing:
+    ///
+    /// ```compile_fail,E0597
+    /// use wakering_core::scheduler::{Options, Scheduler};
+    /// let scheduler = Scheduler::start(Options::new()).unwrap();
+    /// let text = String::from("borrowed");
+    /// let borrowed: &str = &text;
+    /// let _ = scheduler.spawn(async move { borrowed.len() });
+    /// ```
+    ///
     /// # Panics
     ///
     /// Where [`Self::try_spawn`] fails.

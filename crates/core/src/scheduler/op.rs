@@ -55,6 +55,22 @@ enum Owner {
 
 /// The loop of a [`super::LocalScheduler`], or of a worker of a [`super::Scheduler`]: its driver, and what its ops need. Cheap to clone; it
 /// stays on its thread.
+///
+/// Only that thread's loop answers an op, so neither goes to another one:
+///
+/// ```compile_fail,E0277
+/// fn goes<T: Send>(_: T) {}
+/// fn elsewhere(ops: wakering_core::scheduler::Ops) {
+///     goes(ops);
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn goes<T: Send>(_: T) {}
+/// fn elsewhere(ops: &wakering_core::scheduler::Ops) {
+///     goes(ops.start(|_, _| Ok(())));
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Ops(Rc<Inner>);
 

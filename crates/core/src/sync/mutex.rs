@@ -38,6 +38,15 @@ pub struct Mutex<T, K: Sharing = Shared> {
 unsafe impl<T: Send, K: Sharing> Sync for Mutex<T, K> where Permits<K>: Sync {}
 
 /// The lock, held. Dropped, it unlocks.
+///
+/// That of a [`Local`](super::Local) mutex stays on its thread, since its lock counts without atomics:
+///
+/// ```compile_fail,E0277
+/// use wakering_core::sync::{Local, Mutex};
+/// let mutex = Mutex::<u32, Local>::new(0);
+/// let guard = mutex.try_lock().unwrap();
+/// std::thread::scope(|scope| _ = scope.spawn(|| drop(guard)));
+/// ```
 #[must_use = "a guard that is not kept unlocks at once"]
 pub struct MutexGuard<'a, T, K: Sharing = Shared> {
     mutex: &'a Mutex<T, K>,

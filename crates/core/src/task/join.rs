@@ -81,6 +81,24 @@ impl std::error::Error for JoinError {}
 /// let scheduler = wakering_core::scheduler::LocalScheduler::new().unwrap();
 /// goes(scheduler.spawn(async { std::rc::Rc::new(1) }).anywhere());
 /// ```
+///
+/// The output is given once: who awaits the handle has used it up.
+///
+/// ```compile_fail,E0382
+/// async fn twice(join: wakering_core::task::JoinHandle<u32>) {
+///     let _ = join.await;
+///     let _ = join.await;
+/// }
+/// ```
+///
+/// And who has detached it has nothing to await:
+///
+/// ```compile_fail,E0382
+/// async fn both(join: wakering_core::task::JoinHandle<u32>) {
+///     join.detach();
+///     let _ = join.await;
+/// }
+/// ```
 #[must_use = "dropped, the task goes on alone: say `detach` if that is meant"]
 pub struct JoinHandle<T, W: Whereabouts = Anywhere> {
     /// With the reference that JOIN stands for (I4 of the state).

@@ -20,6 +20,13 @@
 //! a wake puts a task into a queue, it never runs one. A panic ends its task, and goes to whoever
 //! joins it. What is woken before it is polled is polled once; what is woken while it is polled is
 //! polled again; what is woken after its end stays ended.
+//!
+//! **Recursion.** A task has no stack of its own that could overflow. An `async fn` that calls itself
+//! has to box each call, which the compiler insists on, so its depth is memory; a task that spawns
+//! itself without end meets the bound of its scheduler's memory and is told Busy. Chains of tasks that
+//! wake, join or drop one another use no stack, however long they are. What is not promised: a plain
+//! function that calls itself without end overflows its thread's stack as anywhere in Rust, and the
+//! process is aborted.
 
 mod block_on;
 pub(crate) mod budget;

@@ -3,7 +3,7 @@
 
 use super::{Duration, Options, Scheduler, Shutdown};
 use crate::loom::testing::explore;
-use crate::sync::{self, Notify, oneshot};
+use crate::sync::{Notify, oneshot};
 use crate::task::{self, AbortHandle, JoinHandle, Spawn, yield_now};
 use shuttle::thread;
 use std::future::{pending, poll_fn};
