@@ -194,7 +194,6 @@ pub fn set_name(name: &'static str) -> bool {
         let Some((here, task)) = named.filter(|(_, task)| task.state().look().is_named()) else {
             return false;
         };
-        here.dispatch().depot.set_name(task.number(), name);
-        true
+        here.dispatch().depot.set_name(task.number(), name).is_ok()
     })
 }

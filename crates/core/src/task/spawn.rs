@@ -5,7 +5,7 @@ use super::dispatch::Dispatch;
 use super::header::TaskRef;
 use super::here::{self, Here};
 use super::join::{JoinHandle, LocalJoinHandle, Whereabouts};
-use super::pool::chunk::class_of;
+use super::pool::chunk::{Chunk, class_of};
 use super::state::Born;
 use super::storage::{Boxed, Claimed};
 use super::trace::Step;
@@ -155,18 +155,23 @@ pub(crate) unsafe fn create<F: Future, W: Whereabouts>(
     };
     // SAFETY: derived from a whole chunk, which stays.
     let task = unsafe { TaskRef::new(place) };
+    if let Some(name) = spawn.name {
+        // SAFETY: the caller's promise.
+        let depot = &unsafe { dispatch.as_ref() }.depot;
+        if let Err(error) = depot.set_name(Chunk::of(task).number_of(task), name) {
+            match here {
+                Some(here) => here.with_cache(|cache| cache.put(depot, class, place)),
+                None => depot.give_back(class, place),
+            }
+            return Err(SpawnError::new(error, future));
+        }
+    }
     let place = place.cast::<Place<F>>().as_ptr();
     // SAFETY: the place is free and ours, and of the class that this type has.
     let stage = unsafe { &raw mut (*place).stage };
     // SAFETY: as above.
     unsafe { stage.cast::<F>().write(future) };
     task.header().prepare(VTable::of::<F, Pooled>());
-    if let Some(name) = spawn.name {
-        // SAFETY: the caller's promise.
-        unsafe { dispatch.as_ref() }
-            .depot
-            .set_name(super::pool::chunk::Chunk::of(task).number_of(task), name);
-    }
     // SAFETY: everything but the state is written.
     Ok(unsafe { begin(task, spawn, true) })
 }
@@ -253,15 +258,17 @@ pub(super) unsafe fn create_outside<F: Future, S: Storage, W: Whereabouts>(
     unsafe { &(*outside).prefix }.set(dispatch, number);
     // SAFETY: in the same place.
     let stage = unsafe { &raw mut (*outside).place.stage };
-    // A panic of `make` must not leave a number behind.
+    // A refusal, or a panic of `make`, must not leave a number or a name behind.
     let registered = Registered { dispatch, number };
+    if let Some(name) = spawn.name
+        && let Err(error) = depot.set_name(number, name)
+    {
+        return Err((error, make));
+    }
     let future = make();
     std::mem::forget(registered);
     // SAFETY: the stage is empty and ours.
     unsafe { stage.cast::<F>().write(future) };
-    if let Some(name) = spawn.name {
-        depot.set_name(number, name);
-    }
     // SAFETY: everything but the state is written.
     Ok(unsafe { begin(task, spawn, false) })
 }
@@ -274,7 +281,9 @@ struct Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         // SAFETY: whoever spawns keeps the dispatch.
-        let last = unsafe { self.dispatch.as_ref() }.depot.unregister(self.number);
+        let depot = &unsafe { self.dispatch.as_ref() }.depot;
+        depot.forget_name(self.number);
+        let last = depot.unregister(self.number);
         debug_assert!(!last, "a closed scheduler spawns nothing");
     }
 }

@@ -155,6 +155,14 @@ impl Depot {
         inner.one_less()
     }
 
+    /// Takes back a place that no task was made in.
+    pub(crate) fn give_back(&self, class: usize, place: NonNull<Header>) {
+        let mut inner = self.lock();
+        if let Some(stack) = inner.guests[class].put(place, STACK_PLACES_MAX) {
+            inner.piles[class].push(stack);
+        }
+    }
+
     /// Takes a worker's places, before it ends.
     pub(crate) fn absorb(&self, cache: &mut Cache) {
         let mut inner = self.lock();
@@ -271,8 +279,16 @@ impl Depot {
         inner.one_less()
     }
 
-    pub(crate) fn set_name(&self, number: u32, name: &'static str) {
-        self.lock().names.insert(number, name);
+    /// Fails with ENOMEM; then there is no name.
+    pub(crate) fn set_name(&self, number: u32, name: &'static str) -> Result<(), Error> {
+        let names = &mut self.lock().names;
+        if let Some(before) = names.get_mut(&number) {
+            *before = name;
+            return Ok(());
+        }
+        names.try_reserve(1).map_err(|_| Error::Os(libc::ENOMEM))?;
+        names.insert(number, name);
+        Ok(())
     }
 
     pub(crate) fn name(&self, number: u32) -> Option<&'static str> {
