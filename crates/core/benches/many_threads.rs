@@ -41,44 +41,65 @@ fn spawn_many_local(scheduler: &Scheduler) -> f64 {
     let left = Arc::new(AtomicUsize::new(0));
     median(|| {
         left.store(TASKS, Ordering::Relaxed);
-        let (done, left) = (done.clone(), left.clone());
-        scheduler
-            .spawn(async move {
-                for _ in 0..TASKS {
-                    let (done, left) = (done.clone(), left.clone());
-                    spawn(async move { count_down(&left, &done) }).detach();
-                }
-            })
-            .detach();
+        for _ in 0..TASKS {
+            let (done, left) = (done.clone(), left.clone());
+            scheduler.spawn(async move { count_down(&left, &done) }).detach();
+        }
         finished.recv().unwrap();
     })
 }
 
-fn spawn_many_remote(scheduler: &Scheduler, tasks: usize, busy: usize) -> f64 {
-    let stop = Arc::new(AtomicBool::new(false));
-    for _ in 0..busy {
-        let stop = stop.clone();
-        scheduler
-            .spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    yield_now().await;
-                    let start = Instant::now();
-                    while start.elapsed().as_micros() < 10 {
-                        std::hint::spin_loop();
-                    }
-                }
-            })
-            .detach();
+fn stall() {
+    let start = Instant::now();
+    while start.elapsed().as_micros() < 10 {
+        std::thread::yield_now();
     }
+}
+
+fn spawn_many_remote(scheduler: &Scheduler, tasks: usize) -> f64 {
     let mut joins = Vec::with_capacity(tasks);
-    let micros = median(|| {
+    median(|| {
         joins.extend((0..tasks).map(|_| scheduler.spawn(async {})));
         scheduler.block_on(async {
             for join in joins.drain(..) {
                 join.await.unwrap();
             }
         });
-    });
+    })
+}
+
+/// While each worker has two tasks that compute and yield.
+fn spawn_many_remote_busy1(scheduler: &Scheduler) -> f64 {
+    let stop = Arc::new(AtomicBool::new(false));
+    for _ in 0..2 * scheduler.metrics().len() {
+        let stop = stop.clone();
+        let busy = async move {
+            while !stop.load(Ordering::Relaxed) {
+                yield_now().await;
+                stall();
+            }
+        };
+        scheduler.spawn(busy).detach();
+    }
+    let micros = spawn_many_remote(scheduler, 10_000);
+    stop.store(true, Ordering::Relaxed);
+    micros
+}
+
+/// While each worker has a task that computes and spawns its like.
+fn spawn_many_remote_busy2(scheduler: &Scheduler) -> f64 {
+    fn again(stop: Arc<AtomicBool>) {
+        if !stop.load(Ordering::Relaxed) {
+            stall();
+            spawn(async move { again(stop) }).detach();
+        }
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for _ in 0..scheduler.metrics().len() {
+        let stop = stop.clone();
+        scheduler.spawn(async move { again(stop) }).detach();
+    }
+    let micros = spawn_many_remote(scheduler, 1_000);
     stop.store(true, Ordering::Relaxed);
     micros
 }
@@ -189,13 +210,16 @@ fn main() {
     let row = |name: &str, f: &dyn Fn(&Scheduler) -> f64| {
         if name.contains(&wanted) {
             let scheduler = Scheduler::start(Options::new().workers(workers)).unwrap();
-            println!("{name:34} {:9.1} us   {:?}", f(&scheduler), scheduler.metrics()[0]);
+            println!("{name:34} {:9.1} us", f(&scheduler));
+            if std::env::var_os("METRICS").is_some() {
+                scheduler.metrics().iter().for_each(|m| println!("    {m:?}"));
+            }
         }
     };
     row("spawn_many_local, 10000", &spawn_many_local);
-    row("spawn_many_remote_idle, 10000", &|s| spawn_many_remote(s, 10_000, 0));
-    row("spawn_many_remote_busy1, 10000", &|s| spawn_many_remote(s, 10_000, 1));
-    row("spawn_many_remote_busy2, 1000", &|s| spawn_many_remote(s, 1_000, 2));
+    row("spawn_many_remote_idle, 10000", &|s| spawn_many_remote(s, 10_000));
+    row("spawn_many_remote_busy1, 10000", &spawn_many_remote_busy1);
+    row("spawn_many_remote_busy2, 1000", &spawn_many_remote_busy2);
     row("yield_many, 200 x 1000", &yield_many);
     row("ping_pong, 1000", &ping_pong);
     row("chained_spawn, 1000", &chained_spawn);

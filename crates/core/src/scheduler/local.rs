@@ -32,6 +32,7 @@ pub use options::LocalOptions;
 pub use shared::Remote;
 
 use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
+use super::idle::Spin;
 use super::op::{self, Ops};
 use crate::abi::ErrorKind;
 use crate::error::Error;
@@ -46,7 +47,7 @@ use shared::Shared;
 use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Polls after which entry and loop have their turn, unless told otherwise.
 const TURN_POLLS: u32 = 61;
@@ -88,6 +89,7 @@ pub struct LocalScheduler {
     running: Cell<bool>,
     turn_polls: u32,
     drain_deadline: Duration,
+    spin: Cell<Spin>,
 }
 
 impl std::fmt::Debug for LocalScheduler {
@@ -391,6 +393,29 @@ impl LocalScheduler {
 
     /// Nothing is ready: waits for the loop, for other threads, or for the first timer.
     fn wait(&self) -> Result<(), RunError> {
+        let mut spin = self.spin.get();
+        let look = self.may_look().then(|| spin.start(Instant::now()));
+        if look.as_ref().is_some_and(|look| look.until(|| !self.shared.entry.is_empty())) {
+            self.take_arrived();
+        } else {
+            self.sleep()?;
+        }
+        if let Some(look) = look {
+            spin.learn(&look, Instant::now());
+            self.spin.set(spin);
+        }
+        Ok(())
+    }
+
+    /// Whether it is worth a look what other threads bring: a loop's answers and timers do not come
+    /// that way.
+    fn may_look(&self) -> bool {
+        let soon = |deadline| deadline <= Instant::now() + self.spin.get().limit();
+        !self.skips && self.in_flight() == 0 && !self.timers.next_deadline().is_some_and(soon)
+    }
+
+    /// Sleeps until there is something to do.
+    fn sleep(&self) -> Result<(), RunError> {
         self.check_stalled()?;
         if self.skips && self.in_flight() == 0 && self.shared.entry.is_empty() {
             if let Some(clock) = self.timers.clock().by_hand() {

@@ -4,10 +4,12 @@
 
 use crate::loom::thread::{self, Thread};
 use crate::loom::{AtomicU32, Ordering, thread_local};
+use crate::scheduler::idle::Spin;
 use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 /// Of one thread, which alone parks on it.
 struct Sleeper {
@@ -29,19 +31,24 @@ impl Wake for Sleeper {
 }
 
 impl Sleeper {
-    fn sleep(&self) {
+    /// Looks a while before it sleeps, where that was enough lately.
+    fn sleep(&self, spin: &mut Spin) {
+        let look = spin.start(Instant::now());
+        // Relaxed: asked again below.
+        look.until(|| self.woken.load(Ordering::Relaxed) != 0);
         // Acquire: with the Release of `wake_by_ref`. Parking ends for many reasons, a signal among
         // them: only the flag counts.
         while self.woken.swap(0, Ordering::AcqRel) == 0 {
             thread::park();
         }
+        spin.learn(&look, Instant::now());
     }
 }
 
 thread_local! {
     /// The sleeper of the last call, so that the next one allocates nothing. A call within a call
     /// finds none and makes its own: else it would take wakes that are meant for the outer one.
-    static SPARE: Cell<Option<Arc<Sleeper>>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<(Arc<Sleeper>, Spin)>> = const { Cell::new(None) };
 }
 
 /// Polls the future on this thread until it is ready; the thread sleeps meanwhile.
@@ -54,17 +61,18 @@ thread_local! {
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
-    let sleeper = spare.unwrap_or_else(|| {
-        Arc::new(Sleeper { thread: thread::current(), woken: AtomicU32::new(0) })
+    let (sleeper, mut spin) = spare.unwrap_or_else(|| {
+        let sleeper = Sleeper { thread: thread::current(), woken: AtomicU32::new(0) };
+        (Arc::new(sleeper), Spin::new(crate::cpus()))
     });
     let waker = Waker::from(sleeper.clone());
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            let _ = SPARE.try_with(|spare| spare.set(Some(sleeper)));
+            let _ = SPARE.try_with(|spare| spare.set(Some((sleeper, spin))));
             return output;
         }
-        sleeper.sleep();
+        sleeper.sleep(&mut spin);
     }
 }

@@ -1,4 +1,4 @@
-//! How long a searcher looks before it sleeps.
+//! How long a thread looks for work before it sleeps.
 //!
 //! ```text
 //!   spins for `limit` ──1 work within SHORT──► limit = 2 × the gap, at most LIMIT_MAX
@@ -9,11 +9,16 @@
 //!
 //! To wake a sleeping core costs 40 to 56 us, so a look of that length wastes as much as a sleep
 //! would have, at the worst. Gaps that are longer halve the look each time: after six of them a
-//! worker does not look any more, and costs nothing while it is idle.
+//! thread does not look any more, and costs nothing while it is idle.
+//!
+//! After the first looks it offers its CPU to others before each (0.3 us where nobody wants it): who brings
+//! the work may be waiting for this very CPU. Where busy workers share two CPUs with a thread that spawns
+//! and joins, that makes joins three to five times as fast: the joiner does not interrupt at each
+//! task that it waits for.
 
 #![forbid(unsafe_code)]
 
-use crate::loom::spin_loop;
+use crate::loom::{spin_loop, yield_now};
 use std::time::{Duration, Instant};
 
 /// The longest look.
@@ -23,11 +28,14 @@ pub(super) const LIMIT_MIN: Duration = Duration::from_micros(2);
 /// A gap after which a look would have been right: [`LIMIT_MAX`], and as long again for the wake
 /// that the gap of a sleeper includes.
 pub(super) const SHORT: Duration = Duration::from_micros(100);
-/// Pauses between two looks at the queues and the clock: about 100 ns.
+
+/// So long it keeps the CPU for itself: an answer of a thread that is awake takes less.
+const ALONE: Duration = Duration::from_micros(2);
+/// Pauses between two looks meanwhile: about 100 ns with the clock.
 const PAUSES: usize = 4;
 
-/// A worker's own policy. See the module's text.
-#[derive(Clone, Debug)]
+/// A thread's own policy. See the module's text.
+#[derive(Clone, Copy, Debug)]
 pub struct Spin {
     limit: Duration,
     /// There is a second CPU on which what is waited for can happen.
@@ -74,12 +82,29 @@ impl Spin {
 }
 
 impl Look {
+    /// Looks until `come` says yes or the look is over. Whether it came.
+    pub fn until(&self, come: impl Fn() -> bool) -> bool {
+        loop {
+            if come() {
+                return true;
+            }
+            if !self.pause() {
+                return false;
+            }
+        }
+    }
+
     /// Pauses a little. False once the look is over: then sleep.
     pub fn pause(&self) -> bool {
-        if self.limit.is_zero() || self.began.elapsed() >= self.limit {
+        if self.limit.is_zero() {
             return false;
         }
-        (0..PAUSES).for_each(|_| spin_loop());
-        true
+        let elapsed = self.began.elapsed();
+        if elapsed < ALONE {
+            (0..PAUSES).for_each(|_| spin_loop());
+        } else {
+            yield_now();
+        }
+        elapsed < self.limit
     }
 }

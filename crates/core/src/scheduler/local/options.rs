@@ -1,6 +1,7 @@
 //! How a scheduler of one thread is made.
 
 use super::super::cpu_pool::CpuPoolConfig;
+use super::super::idle::Spin;
 use super::super::op::Ops;
 use super::shared::Shared;
 use super::{LocalScheduler, TURN_POLLS};
@@ -185,6 +186,7 @@ impl LocalOptions {
             running: Cell::new(false),
             turn_polls: self.turn_polls,
             drain_deadline: self.drain_deadline,
+            spin: Cell::new(Spin::new(crate::cpus())),
         })
     }
 }

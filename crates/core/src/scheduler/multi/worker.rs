@@ -35,14 +35,15 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Times in a row that the slot goes before the queue.
+/// Times in a row that the slot goes before the queue. Then who is in it goes behind the queue: a chain of
+/// long polls, each of which spawns the next, would else leave the queue one poll in four.
 const SLOT_MAX: u32 = 3;
 /// Runs after which all that comes from elsewhere has its turn, however much lies in the queue.
 const TICK_RUNS: u32 = 61;
 /// A worker whose queue is shorter looks at the inject queue before each run.
 const SHORT: usize = 16;
 /// Tasks that a worker takes from the inject queue at a time, beside the one that it runs.
-const INJECT_MAX: usize = 64;
+const INJECT_MAX: usize = 128;
 /// How late a timer is that another worker fires. A worker that is awake seldom is so late itself.
 const LATE: Duration = Duration::from_millis(1);
 /// Between two looks for tasks that are on their way to a worker that ends.
@@ -277,12 +278,14 @@ impl Worker {
                 return Some(task);
             }
         }
-        if self.slot_runs.get() < SLOT_MAX
-            && let Some(task) = self.slot.take()
-        {
-            self.slot_runs.set(self.slot_runs.get() + 1);
-            self.slot_polls.set(self.slot_polls.get() + 1);
-            return Some(task);
+        if let Some(task) = self.slot.take() {
+            let runs = self.slot_runs.get();
+            if runs < SLOT_MAX {
+                self.slot_runs.set(runs + 1);
+                self.slot_polls.set(self.slot_polls.get() + 1);
+                return Some(task);
+            }
+            self.push_local(task);
         }
         self.slot_runs.set(0);
         if !self.pinned.is_empty()
@@ -296,7 +299,7 @@ impl Worker {
             }
             return Some(task);
         }
-        self.slot.take().or_else(|| self.take_injected()).or_else(|| {
+        self.take_injected().or_else(|| {
             self.take_mail(here);
             self.pinned.pop(true)
         })
@@ -368,7 +371,7 @@ impl Worker {
                 }
                 return Some(task);
             }
-            if self.shared.is_ending() {
+            if self.shared.is_ending() || !self.peer().mail.is_empty() {
                 return None;
             }
             let look = look.get_or_insert_with(|| self.spin.borrow().start(Instant::now()));
