@@ -119,8 +119,8 @@ fn t3_a_chain_of_spawns_goes_behind_all_who_wait() {
         }
         most
     }));
-    // Three of them go before, not three for each that waits.
-    assert!(most.unwrap() <= 3);
+    // Two of them go before, not some for each that waits.
+    assert!(most.unwrap() <= 2);
 }
 
 #[test]

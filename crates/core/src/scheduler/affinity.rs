@@ -76,6 +76,14 @@ impl Places {
     }
 }
 
+/// How many CPUs the machine runs, whichever of them this thread may use: what it waits for may happen
+/// on another one.
+pub fn online() -> usize {
+    // SAFETY: it asks for a number.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    usize::try_from(online).unwrap_or(1).max(1)
+}
+
 impl CpuSet {
     /// The CPUs that the calling thread may use. Fails with EINVAL where the machine has more than
     /// [`CPUS_MAX`].

@@ -4,6 +4,7 @@
 
 use crate::loom::thread::{self, Thread};
 use crate::loom::{AtomicU32, Ordering, thread_local};
+use crate::scheduler::affinity;
 use crate::scheduler::idle::Spin;
 use std::cell::Cell;
 use std::pin::pin;
@@ -63,7 +64,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     let (sleeper, mut spin) = spare.unwrap_or_else(|| {
         let sleeper = Sleeper { thread: thread::current(), woken: AtomicU32::new(0) };
-        (Arc::new(sleeper), Spin::new(crate::cpus()))
+        (Arc::new(sleeper), Spin::new(affinity::online()))
     });
     let waker = Waker::from(sleeper.clone());
     let mut cx = Context::from_waker(&waker);

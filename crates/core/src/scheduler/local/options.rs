@@ -1,5 +1,6 @@
 //! How a scheduler of one thread is made.
 
+use super::super::affinity;
 use super::super::cpu_pool::CpuPoolConfig;
 use super::super::idle::Spin;
 use super::super::op::Ops;
@@ -186,7 +187,7 @@ impl LocalOptions {
             running: Cell::new(false),
             turn_polls: self.turn_polls,
             drain_deadline: self.drain_deadline,
-            spin: Cell::new(Spin::new(crate::cpus())),
+            spin: Cell::new(Spin::new(affinity::online())),
         })
     }
 }

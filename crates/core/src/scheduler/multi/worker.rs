@@ -18,6 +18,7 @@
 //! a long poll another may fire them: each worker that is awake looks at one other's at each tick, and
 //! one that goes to sleep waits no longer than until a timer of somebody who is awake is late.
 
+use super::super::affinity;
 use super::super::deque::{Local, Pushed};
 use super::super::idle::{Found, Roused, Spin};
 use super::super::op::{self, Ops};
@@ -110,7 +111,7 @@ pub(super) fn run(
         ops,
         loop_failed: Cell::new(false),
         random: RefCell::new(Random::new(index as u64)),
-        spin: RefCell::new(Spin::new(crate::cpus())),
+        spin: RefCell::new(Spin::new(affinity::online())),
         shared: shared.clone(),
     };
     let workers = Workers::Many {
@@ -174,7 +175,13 @@ impl Worker {
         if task.state().look().is_pinned() {
             return self.push_pinned(task);
         }
-        if self.shared.lifo && place != Place::Back {
+        let first = match place {
+            Place::Woken => self.shared.lifo,
+            // Who was put first itself puts nobody new first: else a chain of spawns would be all that runs.
+            Place::New => self.shared.lifo && self.slot_runs.get() == 0,
+            Place::Back => false,
+        };
+        if first {
             // Who is alone in the slot is run next: there is nothing for others to do.
             let Some(before) = self.slot.replace(Some(task)) else { return };
             self.push_local(before);
@@ -183,8 +190,8 @@ impl Worker {
         }
         let alone = self.local.is_empty() && self.slot.get().is_none();
         self.push_local(task);
-        // Who yields and is alone runs again at once.
-        if !alone || place != Place::Back {
+        // Who is alone runs at once.
+        if !alone || (place != Place::Back && !self.shared.lifo) {
             self.shared.wake_one_hint();
         }
     }
@@ -267,6 +274,7 @@ impl Worker {
     /// What is ready here, or came from elsewhere.
     #[inline]
     fn next(&self, here: &Here) -> Option<TaskRef> {
+        let slot_runs = self.slot_runs.replace(0);
         if !self.shared.inject.is_empty() {
             let due = self.runs.get().is_multiple_of(TICK_RUNS);
             if due && let Some(task) = self.shared.inject.pop() {
@@ -279,15 +287,13 @@ impl Worker {
             }
         }
         if let Some(task) = self.slot.take() {
-            let runs = self.slot_runs.get();
-            if runs < SLOT_MAX {
-                self.slot_runs.set(runs + 1);
+            if slot_runs < SLOT_MAX {
+                self.slot_runs.set(slot_runs + 1);
                 self.slot_polls.set(self.slot_polls.get() + 1);
                 return Some(task);
             }
             self.push_local(task);
         }
-        self.slot_runs.set(0);
         if !self.pinned.is_empty()
             && let Some(task) = self.take_pinned()
         {
