@@ -60,14 +60,14 @@ fn t3_with_the_slot_the_last_woken_runs_first_and_the_others_in_order() {
 }
 
 #[test]
-fn t3_a_pair_that_keeps_to_the_slot_lets_the_queue_go_after_three_polls() {
+fn t3_a_chain_of_spawns_lets_the_queue_go_after_its_first_poll() {
     let scheduler = Scheduler::start(Options::new().workers(1)).unwrap();
     let log = Arc::new(Mutex::new(String::new()));
     let (pair, third) = (log.clone(), log.clone());
     let join = scheduler.spawn(async move {
         // One that goes to the queue, since the next spawn displaces it.
         let third = task::spawn(async move { third.lock().unwrap().push('3') });
-        // Each of these is spawned into the slot by the one before.
+        // The first of these goes to the slot, those that it leads to behind the queue.
         fn passes(
             left: u32,
             log: Arc<Mutex<String>>,
@@ -84,7 +84,7 @@ fn t3_a_pair_that_keeps_to_the_slot_lets_the_queue_go_after_three_polls() {
     });
     scheduler.block_on(join).unwrap();
     let log = log.lock().unwrap();
-    assert!(log.starts_with("ppp3p") || log.starts_with("pp3p"), "{log}");
+    assert!(log.starts_with("p3p"), "{log}");
 }
 
 /// Lets everybody go once so many are here.
@@ -126,7 +126,6 @@ fn t4_a_thousand_tasks_of_one_worker_are_shared_by_all_four() {
         met
     });
     assert!(scheduler.block_on(join).unwrap(), "a worker never came");
-    assert!(scheduler.metrics().iter().all(|worker| worker.polls > 0 || worker.parks > 0));
 }
 
 #[test]

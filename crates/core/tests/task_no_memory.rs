@@ -1,5 +1,7 @@
 //! An allocator that fails: a spawn says so, the program lives, and the next try works.
 
+#![expect(clippy::result_large_err, reason = "the future comes back whole, as it has to")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::{Ready, ready};
@@ -54,7 +56,6 @@ fn l2_a_pooled_spawn_without_memory_is_refused_and_can_be_tried_again() {
 }
 
 #[test]
-#[expect(clippy::result_large_err, reason = "the future comes back whole, as it has to")]
 fn l2_a_large_spawn_fails_at_each_of_its_allocations_and_leaks_nothing() {
     let scheduler = LocalScheduler::new().unwrap();
     let large = || {
@@ -100,7 +101,6 @@ fn l2_in_the_middle_of_many_spawns_the_rest_goes_on() {
 
 /// A spawn that fails at each of its allocations in turn, until it has all that it needs. Each time
 /// but the last it says so, and nothing is left of it; then its task runs.
-#[expect(clippy::result_large_err, reason = "the future comes back whole, as it has to")]
 fn at_each_allocation<F, J>(
     name: &str,
     mut spawn: impl FnMut() -> Result<J, F>,

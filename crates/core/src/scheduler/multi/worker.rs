@@ -36,8 +36,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Times in a row that the slot goes before the queue. Then who is in it goes behind the queue: a chain of
-/// long polls, each of which spawns the next, would else leave the queue one poll in four.
+/// Times in a row that the slot goes before the queue. Then who is in it goes behind the queue.
 const SLOT_MAX: u32 = 3;
 /// Runs after which all that comes from elsewhere has its turn, however much lies in the queue.
 const TICK_RUNS: u32 = 61;
