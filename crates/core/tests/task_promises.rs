@@ -5,13 +5,20 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use wakering_core::abi::ErrorKind;
+use wakering_core::block::BlockPool;
+use wakering_core::resource::Resource;
 use wakering_core::scheduler::cpu_pool::{CpuPool, CpuPoolConfig};
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Options, Scheduler};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Op, Options, Scheduler};
+use wakering_core::slab::FreeList;
+use wakering_core::slot::{Completed, Outcome, Publish};
+use wakering_core::sync::oneshot;
 use wakering_core::task::{
-    JoinHandle, Spawn, block_on, spawn, spawn_local, try_spawn_local, yield_now,
+    JoinHandle, LocalJoinHandle, Spawn, block_on, spawn, spawn_local, try_spawn_local, yield_now,
 };
+use wakering_core::waker::WakerRef;
+use wakering_core::{Error, Home};
 
 /// Native async, asynchronous outside (a thread of its own wakes it), and a job for the CPU.
 #[test]
@@ -26,7 +33,7 @@ fn f1_three_kinds_of_task_in_one_join_and_the_loop_goes_on() {
             1_u64
         });
         let outside = spawn_local(async {
-            let (sender, receiver) = wakering_core::sync::oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             let thread = std::thread::spawn(move || sender.send(10_u64).unwrap());
             let value = receiver.await.unwrap();
             thread.join().unwrap();
@@ -135,6 +142,42 @@ fn f21_a_task_that_nobody_wakes_is_not_polled() {
         assert!(waits.await.unwrap_err().is_cancelled());
     });
     assert_eq!(polls.load(Ordering::Relaxed), 1);
+}
+
+/// Neither a task's output, nor an answer, nor an op's outcome is there before it is ready.
+#[test]
+fn f4_nothing_can_be_read_before_it_is_ready() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let scheduler = LocalScheduler::new().unwrap();
+    let (sender, mut receiver) = oneshot::channel();
+    let mut join = scheduler.spawn(async { 5 });
+    assert!(!join.is_finished());
+    assert!(Pin::new(&mut join).poll(&mut cx).is_pending());
+    assert_eq!(receiver.try_recv(), Err(oneshot::TryRecvError::Empty));
+    sender.send(6).unwrap();
+    assert_eq!(receiver.try_recv(), Ok(6));
+    assert_eq!(scheduler.block_on(join).unwrap(), 5);
+
+    let home = Home::new(1).unwrap();
+    let token = FreeList::new(&home.slab).claim(&home.slab, WakerRef::NOBODY).unwrap();
+    let slot = home.slab.slot(token);
+    let take = || slot.take(token, |taken, _| taken.outcome.result);
+    assert_eq!(take(), None, "queued");
+    assert_eq!(slot.publish(token), Publish::Go);
+    assert_eq!(take(), None, "in flight");
+    assert_eq!(slot.complete(token, Outcome { result: 7, flags: 0 }), Completed::Deliver);
+    assert_eq!(take(), Some(7));
+    assert_eq!(take(), None, "taken");
+}
+
+/// What waits is small: it lies in the future of whoever waits.
+#[test]
+fn f23_handles_and_ops_are_a_few_words() {
+    type Prepare = fn(&mut Resource, &mut BlockPool) -> Result<(), Error>;
+    assert_eq!(size_of::<JoinHandle<[u64; 100]>>(), 16);
+    assert_eq!(size_of::<LocalJoinHandle<u8>>(), 16);
+    assert_eq!(size_of::<Op<Prepare>>(), 24);
+    assert_eq!(size_of::<WakerRef>(), 8);
 }
 
 type Deep = Pin<Box<dyn Future<Output = u32> + Send>>;

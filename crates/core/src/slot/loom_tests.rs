@@ -17,7 +17,7 @@ fn outcome(result: i32) -> Outcome {
 
 /// 1, then 2 and 3 on a pool thread, 4 on the owner: the outcome and the resource are seen whole.
 #[test]
-fn loom_take_sees_what_the_completer_wrote() {
+fn loom_f4_take_sees_what_the_completer_wrote() {
     loom::model(|| {
         let (slot, token) = claimed();
         // SAFETY: Queued, and this is the owner.

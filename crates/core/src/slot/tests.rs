@@ -13,7 +13,7 @@ fn result(result: i32) -> Outcome {
 }
 
 #[test]
-fn an_op_goes_round_and_its_token_is_stale_afterwards() {
+fn f3_an_op_goes_round_and_its_token_is_stale_afterwards() {
     let (slot, token) = claimed();
     assert_eq!(slot.publish(token), Publish::Go);
     assert_eq!(slot.claim(WakerRef::NOBODY), Err(Busy));
@@ -33,7 +33,7 @@ fn an_op_goes_round_and_its_token_is_stale_afterwards() {
 }
 
 #[test]
-fn a_second_completion_is_stale() {
+fn f3_a_second_completion_is_stale() {
     let (slot, token) = claimed();
     let _ = slot.publish(token);
     assert_eq!(slot.complete(token, result(1)), Completed::Deliver);

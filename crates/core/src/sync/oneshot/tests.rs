@@ -128,7 +128,7 @@ fn cells_return_to_the_thread_that_needs_them() {
 }
 
 #[test]
-fn sizes() {
+fn f23_sizes() {
     assert_eq!(size_of::<Sender<u64>>(), 8);
     assert_eq!(size_of::<Receiver<u64>>(), 8);
     assert!(size_of::<Cell<u64, Shared>>() <= 64);

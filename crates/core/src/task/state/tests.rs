@@ -67,6 +67,30 @@ fn t6_wake_when_idle_enqueues_once() {
     assert_eq!(state.wake(), Wake::Nothing);
 }
 
+/// In every state: the queue's entry is SCHEDULED itself and not a reference, so a wake by reference
+/// neither adds one nor takes one.
+#[test]
+fn t8_a_wake_by_reference_counts_nothing() {
+    let state = spawned(PLAIN);
+    state.add_reference();
+    let unchanged = |state: &State| {
+        let before = state.look().wakers();
+        let _ = state.wake();
+        assert_eq!((before, state.look().wakers()), (1, 1));
+    };
+    unchanged(&state); // Scheduled
+    assert_eq!(state.start_poll(), Start::Poll);
+    unchanged(&state); // polled
+    assert_eq!(state.end_poll(false), EndPoll::Again);
+    assert_eq!(state.start_poll(), Start::Poll);
+    assert_eq!(state.end_poll(false), EndPoll::Idle);
+    unchanged(&state); // Idle
+    assert_eq!(state.start_poll(), Start::Poll);
+    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Handed);
+    unchanged(&state); // Complete
+    assert!(!state.drop_reference(), "JOIN still holds one");
+}
+
 #[test]
 fn wake_when_complete_does_nothing() {
     let state = spawned(PLAIN);
