@@ -19,6 +19,7 @@ use crate::block::BlockPool;
 use crate::driver::{Completion, Driver};
 use crate::error::Error;
 use crate::home::Home;
+use crate::loom::thread_local;
 use crate::resource::Resource;
 use crate::slab::FreeList;
 use crate::slot::{Cancel, Orphan, Outcome};
