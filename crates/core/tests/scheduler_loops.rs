@@ -266,8 +266,8 @@ fn a_panic_where_the_future_is_made_ends_that_task_only() {
 
 #[test]
 fn l6_sleepers_on_workers_wake_in_order_and_never_early() {
-    // One worker: the order of the wakes is the order of the runs.
-    let scheduler = start(Options::new().workers(1));
+    // One worker without the slot: the order of the wakes is the order of the runs.
+    let scheduler = start(Options::new().workers(1).lifo(false));
     let log = Arc::new(Mutex::new(Vec::new()));
     let sleepers = [30, 10, 20].map(|ms| {
         let log = log.clone();
