@@ -81,6 +81,29 @@ fn l9_two_tasks_of_several_threads_that_await_each_other_are_stalled() {
 }
 
 #[test]
+fn l9_block_on_says_stalled_where_nothing_can_wake_it() {
+    let scheduler = start(2);
+    let told = |waits: &str| match scheduler.run_until(scheduler.spawn(pending::<()>())) {
+        Err(RunError::Stalled(stalled)) => {
+            assert!(stalled.to_string().contains(waits), "{stalled}")
+        }
+        other => panic!("it is stalled: {other:?}"),
+    };
+    told(": waits");
+    await_each_other(&scheduler);
+    told("'one': waits for join");
+    assert_eq!(scheduler.run_until(async { 5 }), Ok(5));
+    // Here somebody has the waker.
+    let (sender, receiver) = oneshot::channel::<u8>();
+    let sends = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        sender.send(1).unwrap();
+    });
+    assert_eq!(scheduler.run_until(receiver), Ok(Ok(1)));
+    sends.join().unwrap();
+}
+
+#[test]
 fn l9_local_locks_in_cross_order_on_one_worker_are_stalled() {
     let scheduler = start(2);
     let started = scheduler.spawn_on(1, || async {
@@ -265,17 +288,18 @@ fn l9_no_alarm_while_a_program_goes_on() {
                     .fetch_add((scheduler.activity().asleep == WORKERS).into(), Ordering::Relaxed);
                 let stalled = scheduler.check_stalled();
                 assert!(stalled.is_none(), "{}", stalled.unwrap());
+                std::thread::yield_now();
             }
         });
-        for round in 0..150 {
+        for round in 0..60 {
             let tasks: Vec<_> = (0..round % 4 + 1)
                 .map(|task| scheduler.spawn(everything(round + task, pool.clone(), send.clone())))
                 .collect();
             let on_loop = scheduler.spawn_on(0, pinned);
             for join in tasks {
-                block_on(join).unwrap();
+                scheduler.run_until(join).expect("a false alarm").unwrap();
             }
-            block_on(on_loop).unwrap();
+            scheduler.run_until(on_loop).expect("a false alarm").unwrap();
         }
         // At the end nothing happens until the looks have found everybody asleep.
         let (last, open) = oneshot::channel::<()>();

@@ -70,7 +70,7 @@ use crate::loom::long_lived::{Builder, JoinHandle as Thread, Mutex, MutexGuard, 
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
 use crate::task::{Claim, Dump, JoinHandle, Spawn, SpawnError, Step, TaskRef, here};
 use made::Made;
-use shared::Shared;
+use shared::{Registered, Shared};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -352,7 +352,8 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// Exited where a task says [`exit_all`](crate::task::exit_all) first; what a loop failed with.
+    /// Exited where a task says [`exit_all`](crate::task::exit_all) first; Stalled where nothing will ever
+    /// wake it, see [`Self::check_stalled`]; what a loop failed with.
     ///
     /// # Panics
     ///
@@ -360,17 +361,30 @@ impl Scheduler {
     pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
         let mut future = pin!(future);
         let mut registered = Registered { shared: &self.shared, ticket: None };
-        crate::task::block_on(std::future::poll_fn(|cx| {
+        let polled = std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
             // The waker of `block_on` is the same each time.
-            registered.ticket.get_or_insert_with(|| self.shared.watch.register(cx.waker().clone()));
+            registered.ticket.get_or_insert_with(|| {
+                self.shared.rest.watch();
+                self.shared.watch.register(cx.waker().clone())
+            });
             match self.shared.over() {
                 Some(error) => Poll::Ready(Err(error)),
                 None => Poll::Pending,
             }
-        }))
+        });
+        let mut stalled = None;
+        let ended = crate::task::block_on_unless(polled, |waker, wakers| {
+            stalled = self.shared.stalled_for(waker, wakers);
+            stalled.is_some()
+        });
+        match (ended, stalled) {
+            (None, Some(stalled)) => Err(RunError::Stalled(stalled)),
+            (Some(ended), _) => ended,
+            (None, None) => unreachable!("it ends otherwise only where it is stalled"),
+        }
     }
 
     /// [`Self::run_until`] for those who do not expect it to fail.
@@ -471,20 +485,6 @@ impl Drop for Scheduler {
         if self.shared.dispatch.depot.close() > 0 {
             // For `release`, by the last of those that still refer to a task.
             std::mem::forget(kept);
-        }
-    }
-}
-
-/// Of a future that is to end when everything does.
-struct Registered<'a> {
-    shared: &'a Shared,
-    ticket: Option<u64>,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.shared.watch.forget(ticket);
         }
     }
 }

@@ -61,6 +61,18 @@ thread_local! {
 /// assert_eq!(wakering_core::task::block_on(async { 2 + 2 }), 4);
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    match block_on_unless(future, |_, _| false) {
+        Some(output) => output,
+        None => unreachable!("it goes on until the future is ready"),
+    }
+}
+
+/// The same, but before it sleeps it asks whether to go on. `is_over` gets the waker, and how many others
+/// of it there are. `None` where it is over.
+pub(crate) fn block_on_unless<F: Future>(
+    future: F,
+    mut is_over: impl FnMut(&Waker, usize) -> bool,
+) -> Option<F::Output> {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     let (sleeper, mut spin) = spare.unwrap_or_else(|| {
         let sleeper = Sleeper { thread: thread::current(), woken: AtomicU32::new(0) };
@@ -72,7 +84,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             let _ = SPARE.try_with(|spare| spare.set(Some((sleeper, spin))));
-            return output;
+            return Some(output);
+        }
+        // Its own count, and that of the waker here.
+        if is_over(&waker, Arc::strong_count(&sleeper) - 2) {
+            return None;
         }
         sleeper.sleep(&mut spin);
     }

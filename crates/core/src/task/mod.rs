@@ -52,6 +52,7 @@ mod waker;
 mod yield_now;
 
 pub use block_on::block_on;
+pub(crate) use block_on::block_on_unless;
 pub use budget::{Proceed, consume_budget, poll_proceed};
 pub use exit::{Exit, exit, exit_all};
 pub use info::{Doing, Dump, TaskInfo, current, set_name};

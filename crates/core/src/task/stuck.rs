@@ -41,11 +41,36 @@ use super::pool::Depot;
 use super::state::Look;
 use super::waits::{self, Note};
 use crate::loom::{AtomicU64, Ordering};
+use std::task::Waker;
 
 /// Whether U1 to U4 hold of a task, or it is over.
-fn is_stuck(depot: &Depot, task: TaskRef) -> bool {
+pub(crate) fn is_stuck(depot: &Depot, task: TaskRef) -> bool {
     let look = task.state().look_acquire();
     look.is_complete() || (is_alone(task, look) && has_handle_inside(depot, task, look))
+}
+
+/// The same where nothing is known of the handle: whoever has it may be the one that waits.
+pub(crate) fn is_stuck_without_handle(_: &Depot, task: TaskRef) -> bool {
+    let look = task.state().look_acquire();
+    look.is_complete() || is_alone(task, look)
+}
+
+/// Whether every task is stuck, or awaited by somebody with that waker, of which there are so many. Then
+/// they, and whoever waits with it, will never go on: nobody else can wake him.
+pub(crate) fn all_stuck_but_for(depot: &Depot, waker: &Waker, wakers: usize) -> bool {
+    let words = [waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr()];
+    let mut found = 0;
+    let moves = depot.find(|task| {
+        if is_stuck(depot, task) {
+            return false;
+        }
+        let look = task.state().look_acquire();
+        let joiner = task.header().joiner().map(|word| word.addr());
+        let awaits = look.has_join_waker() && !look.is_join_inside() && joiner == words;
+        found += usize::from(awaits);
+        !(awaits && is_alone(task, look))
+    });
+    moves.is_none() && found == wakers
 }
 
 /// U1 to U3.
@@ -87,7 +112,11 @@ impl Witness {
 
     /// Whether every task is stuck or over. No task runs meanwhile. With a program that goes on, the
     /// look ends at the task that showed it the last time.
-    pub(crate) fn all_stuck(&self, depot: &Depot) -> bool {
+    pub(crate) fn all_stuck(
+        &self,
+        depot: &Depot,
+        is_stuck: impl Fn(&Depot, TaskRef) -> bool,
+    ) -> bool {
         // Relaxed: a hint.
         let witness = self.0.load(Ordering::Relaxed);
         if witness != NOBODY {

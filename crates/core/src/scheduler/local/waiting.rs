@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 use super::{LocalScheduler, Ops, RunError, Stalled};
+use crate::task::stuck::is_stuck;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,7 +81,9 @@ impl LocalScheduler {
             return Ok(());
         }
         // What came meanwhile came from somebody.
-        if !self.witness.all_stuck(&self.shared.dispatch.depot) || !self.shared.entry.is_empty() {
+        if !self.witness.all_stuck(&self.shared.dispatch.depot, is_stuck)
+            || !self.shared.entry.is_empty()
+        {
             return Ok(());
         }
         Err(RunError::Stalled(Stalled { tasks: self.dump() }))

@@ -16,11 +16,12 @@ use crate::loom::{AtomicU32, Ordering};
 use crate::task::dispatch::{Closing, Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::slow::Stopwatch;
-use crate::task::stuck::Witness;
+use crate::task::stuck::{self, Witness};
 use crate::task::{Dump, Hook, Step, TaskId, TaskRef, info, run};
 use crate::time::Timers;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// See the module's text.
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     /// What times of the workers count from.
     pub(super) began: Instant,
     witness: Witness,
+    awaited_witness: Witness,
     /// Not zero: workers end.
     ending: AtomicU32,
     /// Workers that have ended.
@@ -103,6 +105,7 @@ impl Shared {
             hook: options.hook,
             began: Instant::now(),
             witness: Witness::new(),
+            awaited_witness: Witness::new(),
             ending: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             failed: OnceLock::new(),
@@ -228,8 +231,12 @@ impl Shared {
     #[cold]
     pub(super) fn tell_of_rest(&self) {
         let Some(live) = self.rest.live_at_rest() else { return };
-        if live == 0 || self.is_closing() || self.witness.all_stuck(&self.dispatch.depot) {
+        let depot = &self.dispatch.depot;
+        if live == 0 || self.is_closing() {
             self.watch.tell();
+        } else if self.awaited_witness.all_stuck(depot, stuck::is_stuck_without_handle) {
+            self.watch.tell();
+            self.watch.wake();
         }
     }
 
@@ -272,7 +279,7 @@ impl Shared {
     /// [`crate::task::stuck`] for why it is never said in error.
     pub(super) fn stalled(&self) -> Option<Stalled> {
         let before = self.rest.stamp()?;
-        if before.live() == 0 || !self.witness.all_stuck(&self.dispatch.depot) {
+        if before.live() == 0 || !self.witness.all_stuck(&self.dispatch.depot, stuck::is_stuck) {
             return None;
         }
         let tasks = self.dump();
@@ -280,9 +287,34 @@ impl Shared {
         (self.rest.stamp()? == before).then_some(Stalled { tasks })
     }
 
+    /// The same for a thread that waits with that waker, of which it knows one.
+    pub(super) fn stalled_for(&self, waker: &Waker, wakers: usize) -> Option<Stalled> {
+        let before = self.rest.stamp()?;
+        if !stuck::all_stuck_but_for(&self.dispatch.depot, waker, wakers.checked_sub(1)?) {
+            return None;
+        }
+        let tasks = self.dump();
+        (self.rest.stamp()? == before).then_some(Stalled { tasks })
+    }
+
     pub(super) fn trace(&self, step: impl FnOnce() -> Step) {
         if let Some(hook) = self.hook {
             hook(step());
+        }
+    }
+}
+
+/// Of a future that is to end when everything does.
+pub(super) struct Registered<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) ticket: Option<u64>,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.shared.watch.forget(ticket);
+            self.shared.rest.unwatch();
         }
     }
 }

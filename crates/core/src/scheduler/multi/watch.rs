@@ -42,6 +42,12 @@ impl Watch {
         self.tell();
     }
 
+    /// Futures that wait for the end are to look whether they wait for ever. Their wakers, which are
+    /// those of [`block_on`](crate::task::block_on), are not cloned: who looks counts them.
+    pub(super) fn wake(&self) {
+        self.lock().wakers.iter().for_each(|(_, waker)| waker.wake_by_ref());
+    }
+
     /// Waits until `look` gives something, which is asked again whenever there is news. `None` where
     /// the deadline comes first.
     pub(super) fn wait<T>(
