@@ -20,6 +20,7 @@ pub const CONTENDERS: &[Contender] = &[
     subject::CONTENDER,
     peers::tokio::CONTENDER,
     peers::async_executor::CONTENDER,
+    peers::spargio::CONTENDER,
     peers::monoio::CONTENDER,
     peers::glommio::CONTENDER,
     peers::kimojio::CONTENDER,

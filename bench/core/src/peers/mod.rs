@@ -4,4 +4,5 @@ pub mod async_executor;
 pub mod glommio;
 pub mod kimojio;
 pub mod monoio;
+pub mod spargio;
 pub mod tokio;
