@@ -304,7 +304,8 @@ impl LocalScheduler {
         // SAFETY: the guard below cuts it off from what it points to before that is gone.
         match unsafe { self.spawn_anything(Spawn::new().system(), root) } {
             Ok(join) => {
-                let guard = RootGuard::<F>::new(join.task(), &over, &self.here);
+                let task = join.task().expect("nobody has awaited it");
+                let guard = RootGuard::<F>::new(task, &over, &self.here);
                 join.detach();
                 let ended = self.drive(|| over.get());
                 drop(guard);
@@ -365,7 +366,7 @@ impl LocalScheduler {
         for ran in 0..self.turn_polls {
             let Some(task) = here.queue.pop(ran == self.turn_polls - 1) else { break };
             // SAFETY: from this scheduler's queue, on its thread, which is entered.
-            unsafe { run::run(task, here) };
+            unsafe { run::run::<true>(task, here) };
             if here.stop.get() {
                 return Passed::Stop;
             }
@@ -409,7 +410,7 @@ impl LocalScheduler {
             self.take_arrived();
             while let Some(task) = self.here.queue.pop(true) {
                 // SAFETY: from this scheduler's queue, on its thread, which is entered.
-                unsafe { run::run(task, &self.here) };
+                unsafe { run::run::<true>(task, &self.here) };
             }
         }
     }

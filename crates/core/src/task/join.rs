@@ -1,17 +1,15 @@
 //! The handle of a task: what awaits it, aborts it, or lets it go.
 
+mod waiting;
+
 use super::header::TaskRef;
 use super::run;
-use super::state::{DropJoin, End, Joinable};
+use super::state::{End, Joinable};
 use super::vtable::Payload;
-use super::waits::{self, WaitsFor, WokenFrom};
-use super::{TaskId, here, waker};
+use super::{TaskId, waker};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::ptr::without_provenance_mut;
-use std::task::{Context, Poll, Waker};
-
-static JOIN: WaitsFor = WaitsFor::numbered("join");
+use std::task::{Context, Poll};
 
 /// Why a task has no output.
 pub struct JoinError {
@@ -101,10 +99,10 @@ impl std::error::Error for JoinError {}
 /// ```
 #[must_use = "dropped, the task goes on alone: say `detach` if that is meant"]
 pub struct JoinHandle<T, W: Whereabouts = Anywhere> {
-    /// With the reference that JOIN stands for (I4 of the state).
-    task: TaskRef,
-    /// The output was given out, and the reference with it.
-    done: bool,
+    /// With the reference that JOIN stands for (I4 of the state). `None` once the output was given out,
+    /// and the reference with it. One word: what is written in parts and moved whole has to wait for
+    /// the parts.
+    task: Option<TaskRef>,
     output: PhantomData<(T, W)>,
 }
 
@@ -165,18 +163,17 @@ impl<T, W: Whereabouts> Unpin for JoinHandle<T, W> {}
 
 impl<T, W: Whereabouts> std::fmt::Debug for JoinHandle<T, W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JoinHandle").field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("JoinHandle").field("done", &self.task.is_none()).finish_non_exhaustive()
     }
 }
 
 impl<T> LocalJoinHandle<T> {
     /// The same handle, which may go to another thread if the output may.
     pub fn anywhere(self) -> JoinHandle<T> {
-        if !self.done {
-            self.task.state().let_join_go();
+        if let Some(task) = self.task {
+            task.state().let_join_go();
         }
-        let gone = std::mem::ManuallyDrop::new(self);
-        JoinHandle { task: gone.task, done: gone.done, output: PhantomData }
+        JoinHandle { task: std::mem::ManuallyDrop::new(self).task, output: PhantomData }
     }
 }
 
@@ -187,7 +184,7 @@ impl<T, W: Whereabouts> JoinHandle<T, W> {
     /// to be anywhere, the state knows that.
     #[inline]
     pub(super) const unsafe fn new(task: TaskRef) -> Self {
-        Self { task, done: false, output: PhantomData }
+        Self { task: Some(task), output: PhantomData }
     }
 
     /// Lets the task go on alone. The same as dropping the handle, in words.
@@ -197,148 +194,48 @@ impl<T, W: Whereabouts> JoinHandle<T, W> {
     /// Asks the task to stop: its future is dropped where it runs, at its next turn, and whoever
     /// awaits the handle gets a cancelled [`JoinError`]. Nothing happens to a task that is over.
     pub fn abort(&self) {
-        if !self.done {
-            waker::abort(self.task);
+        if let Some(task) = self.task {
+            waker::abort(task);
         }
     }
 
     /// A handle that can only abort, for somebody else.
     pub fn abort_handle(&self) -> AbortHandle {
-        if self.done {
-            return AbortHandle { task: None };
+        if let Some(task) = self.task {
+            task.state().add_reference();
         }
-        self.task.state().add_reference();
-        AbortHandle { task: Some(self.task) }
+        AbortHandle { task: self.task }
     }
 
     /// Whether the task is over.
     pub fn is_finished(&self) -> bool {
-        self.done || self.task.state().look_acquire().is_complete()
+        self.task.is_none_or(|task| task.state().look_acquire().is_complete())
     }
 
     /// The task's number in its scheduler. `None` once the output was given out: there is no such
     /// task any more.
     pub fn id(&self) -> Option<TaskId> {
-        (!self.done).then(|| TaskId::of(self.task))
+        self.task.map(TaskId::of)
     }
 
-    /// Takes what the complete task left, and gives the reference up.
+    /// Why the complete task has no output.
     ///
     /// # Safety
     ///
-    /// The state said Complete with `end` to this handle, which is not done.
-    #[inline]
-    unsafe fn take(&mut self, end: End) -> Result<T, JoinError> {
-        let stage = self.task.stage();
-        self.done = true;
-        let taken = match end {
-            // SAFETY: the output is there, a `T`, and this handle's (I6).
-            End::Ready => Ok(unsafe { stage.cast::<T>().read() }),
+    /// The state said Complete with `end`, which is not Ready, to the handle of this task.
+    #[cold]
+    unsafe fn error(task: TaskRef, end: End) -> JoinError {
+        let payload = match end {
             // SAFETY: the payload is there, and this handle's (I6).
-            End::Panicked => Err(Some(unsafe { stage.cast::<Payload>().read() })),
-            End::Cancelled => Err(None),
+            End::Panicked => Some(unsafe { task.stage().cast::<Payload>().read() }),
+            End::Ready | End::Cancelled => None,
         };
-        // SAFETY: the handle's reference; it is done.
-        unsafe { run::release(self.task) };
-        taken.map_err(|payload| JoinError { payload })
+        JoinError { payload }
     }
 
-    /// The task, for as long as the handle is there and not done.
-    pub(crate) const fn task(&self) -> TaskRef {
+    /// The task, for as long as the handle is not done.
+    pub(crate) const fn task(&self) -> Option<TaskRef> {
         self.task
-    }
-
-    /// Puts whom to wake into the empty place and offers it. How the task ended, where it did so
-    /// before.
-    fn offer(&mut self, waker: &Waker, at: At) -> Result<(), End> {
-        let state = self.task.state();
-        if let At::Inside(joiner) = at {
-            self.task.header().set_joiner(words(joiner));
-            let header = self.task.header();
-            let kept = state.look().has_home().then(|| header.inside_exactly());
-            return state.offer_joiner(true, kept);
-        }
-        run::set_joiner(self.task, waker.clone());
-        let kept = (at == At::Home).then(|| self.task.header().inside_exactly());
-        state.offer_joiner(false, kept).inspect_err(|_| {
-            // SAFETY: it was not taken: JOIN_WAKER was never set for it (I5).
-            drop(unsafe { run::take_joiner(self.task) });
-        })
-    }
-
-    /// Whether who is in the full place is whom this would put there.
-    fn waits_already(&self, waker: &Waker, at: At) -> bool {
-        if self.task.state().look().is_join_inside() {
-            return matches!(at, At::Inside(joiner) if self.task.header().joiner() == words(joiner));
-        }
-        if matches!(at, At::Inside(_)) {
-            return false;
-        }
-        // SAFETY: JOIN_WAKER was set beside no JOIN_INSIDE, so there is a waker; at most it is taken
-        // out meanwhile, which leaves its words (I5).
-        unsafe { run::peek_joiner(self.task) }.will_wake(waker)
-    }
-
-    #[inline]
-    fn poll_pending(&mut self, cx: &Context<'_>) -> Result<(), End> {
-        let at = At::of(self.task, cx);
-        if !self.task.state().look().has_join_waker() {
-            self.offer(cx.waker(), at)?;
-        } else if !self.waits_already(cx.waker(), at) {
-            if self.task.state().withdraw_joiner()? {
-                // SAFETY: withdrawn: it is the handle's again (I5).
-                drop(unsafe { run::take_joiner(self.task) });
-            }
-            self.offer(cx.waker(), at)?;
-        }
-        let number = self.task.number() as usize;
-        match at {
-            At::Inside(joiner) => {
-                waits::note(joiner, &JOIN, number, WokenFrom::Inside);
-            }
-            _ => waits::note_waiting(cx, &JOIN, number, WokenFrom::Inside),
-        }
-        Ok(())
-    }
-}
-
-/// A task of the same scheduler as it lies in the joiner's place: two tasks may have the same place,
-/// one after the other.
-fn words(joiner: TaskRef) -> [*mut (); 2] {
-    let generation = joiner.state().look().generation() as usize;
-    [joiner.as_ptr().as_ptr().cast(), without_provenance_mut(generation)]
-}
-
-/// Where a join handle is polled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum At {
-    /// By this task of the same scheduler, on a thread of that, with its own waker, which is not
-    /// cloned for it.
-    Inside(TaskRef),
-    /// At the task's home.
-    Home,
-    /// Anywhere.
-    Anywhere,
-}
-
-impl At {
-    #[inline]
-    fn of(task: TaskRef, cx: &Context<'_>) -> Self {
-        here::with(|here| {
-            let Some(here) = here.filter(|here| here.is_of(task.dispatch())) else {
-                return Self::Anywhere;
-            };
-            match here.current.get() {
-                // A place outside of the pool may be gone when its number is looked at.
-                Some(joiner)
-                    if waker::is_of(cx.waker(), joiner) && joiner.state().look().is_pooled() =>
-                {
-                    Self::Inside(joiner)
-                }
-                _ if here.is_home() => Self::Home,
-                _ => Self::Anywhere,
-            }
-        })
     }
 }
 
@@ -348,47 +245,39 @@ impl<T, W: Whereabouts> Future for JoinHandle<T, W> {
     /// # Panics
     ///
     /// Once the output was given out.
-    #[inline]
+    // Always, because it is short but for its calls, and the output is written in parts that who
+    // reads it whole would have to wait for.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        assert!(!this.done, "a join handle was polled after it gave its task's output");
-        let end = match this.task.state().joinable() {
+        let task = this.task.expect("a join handle was polled after it gave its task's output");
+        let end = match task.state().joinable() {
             Joinable::Complete(end) => end,
-            Joinable::Empty | Joinable::Full => match this.poll_pending(cx) {
+            Joinable::Empty | Joinable::Full => match waiting::wait(task, cx) {
                 Ok(()) => return Poll::Pending,
                 Err(end) => end,
             },
         };
-        // SAFETY: Complete with `end`, as this handle was told; it is not done.
-        Poll::Ready(unsafe { this.take(end) })
+        this.task = None;
+        let output = match end {
+            // SAFETY: Complete: the output is there, a `T`, and this handle's (I6).
+            End::Ready => Ok(unsafe { task.stage().cast::<T>().read() }),
+            // SAFETY: Complete with `end`, as this handle was told.
+            _ => Err(unsafe { Self::error(task, end) }),
+        };
+        // SAFETY: the handle's reference; it is done.
+        unsafe { run::release_joined(task) };
+        Poll::Ready(output)
     }
 }
 
 impl<T, W: Whereabouts> Drop for JoinHandle<T, W> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if self.done {
-            return;
+        if let Some(task) = self.task {
+            // SAFETY: the handle goes with it.
+            unsafe { waiting::let_go(task) };
         }
-        let task = self.task;
-        let unshared = here::with(|here| {
-            here.is_some_and(|here| here.is_home() && here.dispatch == task.dispatch())
-        }) && task.state().drop_join_at_home(task.header().inside_exactly());
-        if unshared {
-            return;
-        }
-        match task.state().drop_join() {
-            DropJoin::Nothing => return,
-            DropJoin::TakeWaker => {
-                // SAFETY: 7 made it this handle's (I5).
-                let waker = unsafe { run::take_joiner(task) };
-                super::vtable::contain(|| drop(waker));
-            }
-            // SAFETY: the output is this handle's (I6).
-            DropJoin::DropOutput(end) => unsafe { run::drop_output(task, end) },
-        }
-        // SAFETY: the handle's reference, which goes with it.
-        unsafe { run::release(task) };
     }
 }
 

@@ -18,25 +18,26 @@ use std::task::{Context, RawWakerVTable, Waker};
 /// # Safety
 ///
 /// The task holds SCHEDULED, which is this thread's now (I1), belongs to the scheduler of `here`,
-/// and `here` is entered on this thread.
-#[inline]
-pub(crate) unsafe fn run(task: TaskRef, here: &Here) {
+/// and `here` is entered on this thread. HOME says whether that is a scheduler of one thread.
+#[inline(always)]
+pub(crate) unsafe fn run<const HOME: bool>(task: TaskRef, here: &Here) {
+    debug_assert_eq!(HOME, here.is_home());
     here.polls.set(here.polls.get() + 1);
     here.current.set(Some(task));
     match task.state().start_poll() {
         // SAFETY: SCHEDULED is this thread's.
-        Start::Cancel => unsafe { cancel(task, here) },
+        Start::Cancel => unsafe { cancel::<HOME>(task, here) },
         // SAFETY: as above.
-        Start::Poll => unsafe { poll(task, here) },
+        Start::Poll => unsafe { poll::<HOME>(task, here) },
     }
 }
 
 /// # Safety
 ///
 /// As for [`run`], after transition 3.
-#[inline]
-unsafe fn poll(task: TaskRef, here: &Here) {
-    here.trace(|| Step::Poll(TaskId::of(task)));
+#[inline(always)]
+unsafe fn poll<const HOME: bool>(task: TaskRef, here: &Here) {
+    here.trace(move || Step::Poll(TaskId::of(task)));
     here.woken.set(false);
     here.budget.set(BUDGET);
     // It waits for nothing that it does not note in this poll.
@@ -51,16 +52,16 @@ unsafe fn poll(task: TaskRef, here: &Here) {
     };
     let end = match polled {
         Polled::Pending => {
-            here.trace(|| Step::Pending(TaskId::of(task)));
+            here.trace(move || Step::Pending(TaskId::of(task)));
             let woken = here.woken.get();
-            let end = match here.is_home() {
+            let end = match HOME {
                 true => task.state().end_poll_at_home(woken),
                 false => task.state().end_poll(woken),
             };
             match end {
                 EndPoll::Idle => {
                     here.current.set(None);
-                    if here.is_home() {
+                    if HOME {
                         waits::set_idle(task);
                     }
                 }
@@ -69,7 +70,7 @@ unsafe fn poll(task: TaskRef, here: &Here) {
                     here.push(task, Place::Back);
                 }
                 // SAFETY: SCHEDULED is this thread's still.
-                EndPoll::Cancel => unsafe { cancel(task, here) },
+                EndPoll::Cancel => unsafe { cancel::<HOME>(task, here) },
             }
             return;
         }
@@ -77,7 +78,7 @@ unsafe fn poll(task: TaskRef, here: &Here) {
         Polled::Panicked => End::Panicked,
     };
     // SAFETY: SCHEDULED is this thread's, and the stage holds what `end` says.
-    unsafe { complete(task, here, end) };
+    unsafe { complete::<HOME>(task, here, end) };
 }
 
 /// # Safety
@@ -98,7 +99,7 @@ unsafe fn poll_timed(
 ///
 /// SCHEDULED is this thread's, and the future is there.
 #[cold]
-unsafe fn cancel(task: TaskRef, here: &Here) {
+unsafe fn cancel<const HOME: bool>(task: TaskRef, here: &Here) {
     // Where it is the scheduler's end that does this, what is dropped finds no way to spawn.
     if here.dispatch().closing.is_on() {
         here.close();
@@ -106,33 +107,35 @@ unsafe fn cancel(task: TaskRef, here: &Here) {
     // SAFETY: the caller's promise (I1); Complete follows, so nobody polls it again.
     unsafe { (task.vtable().drop_future)(task) };
     // SAFETY: the stage is empty, as Cancelled says.
-    unsafe { complete(task, here, End::Cancelled) };
+    unsafe { complete::<HOME>(task, here, End::Cancelled) };
 }
 
 /// # Safety
 ///
 /// SCHEDULED is this thread's, and the stage holds what `end` says.
-#[inline]
-unsafe fn complete(task: TaskRef, here: &Here, end: End) {
-    here.trace(|| Step::Completed(TaskId::of(task)));
+#[inline(never)]
+unsafe fn complete<const HOME: bool>(task: TaskRef, here: &Here, end: End) {
+    here.trace(move || Step::Completed(TaskId::of(task)));
     here.current.set(None);
     if !task.state().look().is_system() {
         here.live.set(here.live.get() - 1);
     }
-    let kept = here.is_home().then(|| task.header().inside_exactly());
-    match task.state().complete(end, kept, || inside(task)) {
+    let completed = match HOME {
+        true => {
+            let kept = task.header().inside_exactly();
+            task.state().complete_at_home(end, kept, || inside(task))
+        }
+        false => task.state().complete(end, || inside(task)),
+    };
+    match completed {
         Completed::Handed => {}
         Completed::WakeInside(joiner) => wake_inside(joiner, here),
         // SAFETY: 6 left the task's own reference to this thread.
         Completed::WakeFellow => unsafe { wake_fellow(task, here) },
         // SAFETY: 6 gave the waker to this thread.
         Completed::WakeJoiner => unsafe { wake_joiner(task) },
-        Completed::Unobserved => {
-            // SAFETY: nobody else will ask for it (I6).
-            unsafe { drop_output(task, end) };
-            // SAFETY: the task's own reference, which 6 left to this thread.
-            unsafe { release(task) };
-        }
+        // SAFETY: as 6 said.
+        Completed::Unobserved => unsafe { drop_unobserved(task, end) },
         Completed::Alone => {
             // SAFETY: nobody else knows the task (I7).
             unsafe { drop_output(task, end) };
@@ -150,7 +153,7 @@ unsafe fn complete(task: TaskRef, here: &Here, end: End) {
 pub(crate) unsafe fn discard(task: TaskRef) {
     // SAFETY: the caller's promise (I1); Complete follows, so nobody polls it.
     unsafe { (task.vtable().drop_future)(task) };
-    match task.state().complete(End::Cancelled, None, || inside(task)) {
+    match task.state().complete(End::Cancelled, || inside(task)) {
         // Nobody of the scheduler awaits what it has not seen.
         Completed::Handed | Completed::WakeInside(_) => {}
         // SAFETY: 6 gave the waker to this thread.
@@ -165,7 +168,19 @@ pub(crate) unsafe fn discard(task: TaskRef) {
 
 /// # Safety
 ///
+/// 6 said Unobserved to the caller.
+#[cold]
+unsafe fn drop_unobserved(task: TaskRef, end: End) {
+    // SAFETY: nobody else will ask for it (I6).
+    unsafe { drop_output(task, end) };
+    // SAFETY: the task's own reference, which 6 left to the caller.
+    unsafe { release(task) };
+}
+
+/// # Safety
+///
 /// 6 said WakeJoiner to the caller.
+#[inline(never)]
 unsafe fn wake_joiner(task: TaskRef) {
     // SAFETY: 6 made the waker in the place the caller's (I5).
     let waker = unsafe { take_joiner(task) };
@@ -268,6 +283,23 @@ pub(crate) unsafe fn release(task: TaskRef) {
         // SAFETY: it was the last one. Nobody has one while the task is not Complete but the task
         // itself (I3), and whoever took or dropped the output did so before (I6).
         unsafe { free(task) };
+    }
+}
+
+/// Gives up the reference of a join handle that has taken the output: mostly the last one, where the
+/// task was.
+///
+/// # Safety
+///
+/// As for [`release`].
+pub(super) unsafe fn release_joined(task: TaskRef) {
+    if task.state().drop_reference() {
+        here::with(|here| match here {
+            // SAFETY: as in `release`.
+            Some(here) if here.dispatch == task.dispatch() => unsafe { free_here(task, here) },
+            // SAFETY: as above.
+            _ => unsafe { free_elsewhere(task) },
+        });
     }
 }
 

@@ -294,7 +294,7 @@ pub(crate) fn start(here: &Here, task: TaskRef, spawn: Spawn) {
     if !spawn.system {
         here.live.set(here.live.get() + 1);
     }
-    here.trace(|| Step::Spawned(TaskId::of(task)));
+    here.trace(move || Step::Spawned(TaskId::of(task)));
     here.push(task, here::Place::New);
 }
 

@@ -190,7 +190,7 @@ pub(super) fn abort(task: TaskRef) {
 
 #[inline]
 fn push(here: &Here, task: TaskRef) {
-    here.trace(|| Step::Woken(super::TaskId::of(task)));
+    here.trace(move || Step::Woken(super::TaskId::of(task)));
     here.push(task, Place::Woken);
 }
 

@@ -236,7 +236,7 @@ impl Worker {
                 self.shared.wake_one();
             }
             // SAFETY: from a queue of this scheduler, whose worker this is, entered on this thread.
-            unsafe { task_run::run(task, here) };
+            unsafe { task_run::run::<false>(task, here) };
             let runs = self.runs.get().wrapping_add(1);
             self.runs.set(runs);
             if runs.is_multiple_of(TICK_RUNS) {
@@ -482,7 +482,7 @@ impl Worker {
         loop {
             while let Some(task) = self.next(here) {
                 // SAFETY: as in `run`.
-                unsafe { task_run::run(task, here) };
+                unsafe { task_run::run::<false>(task, here) };
             }
             if task_run::pinned_left(depot, self.index) == 0 {
                 self.peer().mail.close();

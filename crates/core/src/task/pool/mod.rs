@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::loom::{AtomicPtr, MODEL, Mutex, Ordering};
 use blocks::Blocks;
 use chunk::{CHUNK_BYTES, CHUNKS_MAX, Chunk, PLACE_BITS, SIZES};
-use shelf::{Pile, Shelf};
+use shelf::{Pile, Shelf, Stack};
 use std::collections::HashMap;
 use std::ptr::{NonNull, null_mut};
 use std::sync::PoisonError;
@@ -75,7 +75,7 @@ impl Cache {
     #[inline]
     pub(crate) fn put(&mut self, depot: &Depot, class: usize, place: NonNull<Header>) {
         if let Some(stack) = self.shelves[class].put(place, STACK_PLACES_MAX) {
-            depot.lock().piles[class].push(stack);
+            depot.keep(class, stack);
         }
     }
 }
@@ -142,6 +142,12 @@ impl Depot {
         inner.guests[class] = shelf;
         filled?;
         place.ok_or(Error::Kind(ErrorKind::Busy))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep(&self, class: usize, stack: Stack) {
+        self.lock().piles[class].push(stack);
     }
 
     /// Takes back a place that was freed by a thread that has no cache. Whether it was the last one

@@ -114,9 +114,12 @@ impl Model {
         // SAFETY: as above.
         self.output.with_mut(|output| unsafe { *output = 7 });
         let nobody = || Joiner { place: std::ptr::null_mut(), generation: 0 };
-        // No model keeps wakers inside, for which a count stands that only the home writes.
-        let kept = self.state.look().has_home().then_some(0);
-        match self.state.complete(end, kept, nobody) {
+        let completed = match self.state.look().has_home() {
+            // No model keeps wakers inside, for which a count stands that only the home writes.
+            true => self.state.complete_at_home(end, 0, nobody),
+            false => self.state.complete(end, nobody),
+        };
+        match completed {
             Completed::Handed => {}
             Completed::WakeInside(_) => *self.joiner_woken.lock().unwrap() += 1,
             Completed::WakeJoiner | Completed::WakeFellow => {

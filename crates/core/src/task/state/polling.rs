@@ -70,48 +70,13 @@ impl State {
     }
 
     /// Transition 6, by whoever did 3, after the future is dropped and the output in its place.
-    /// `inside` where this is the task's home: how many wakers are kept there.
-    #[inline]
-    pub(crate) fn complete(
-        &self,
-        end: End,
-        inside: Option<u64>,
-        joiner: impl Fn() -> Joiner,
-    ) -> Completed {
-        let how = match end {
-            End::Ready => 0,
-            End::Panicked => PANICKED,
-            End::Cancelled => CANCELLED,
-        };
+    pub(crate) fn complete(&self, end: End, joiner: impl Fn() -> Joiner) -> Completed {
         // Acquire: with the Release of those who gave references up, where this is the last one.
         let mut now = self.0.load(Ordering::Acquire);
         loop {
-            if now & REFERENCES == REFERENCE {
+            let Some((next, completed)) = completion(now, end, &joiner) else {
                 return Completed::Alone;
-            }
-            let mut next = (now | COMPLETE | how) & !(SCHEDULED | WOKEN);
-            let here = HOME | JOIN_INSIDE;
-            let completed = if now & here == here {
-                // Read before the exchange, which says whether it still holds: only this thread, the
-                // home, sets JOIN_INSIDE, so it was not taken away and set again in between.
-                next -= REFERENCE;
-                Completed::WakeInside(joiner())
-            } else if now & JOIN_INSIDE != 0 {
-                Completed::WakeFellow
-            } else if now & JOIN_WAKER != 0 {
-                Completed::WakeJoiner
-            } else if now & JOIN != 0 {
-                next -= REFERENCE;
-                Completed::Handed
-            } else {
-                Completed::Unobserved
             };
-            if inside.is_some_and(|inside| count(now) == at_home(now, inside)) {
-                // Alone (I7). Release: with the Acquire of whoever has a reference from this thread
-                // later.
-                self.0.store(next, Ordering::Release);
-                return completed;
-            }
             // Release: with the Acquire of the join handle; Acquire: with its Release, which put the
             // waker into its place.
             match self.0.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {
@@ -120,4 +85,53 @@ impl State {
             }
         }
     }
+
+    /// The same at the task's home, where `inside` wakers are kept.
+    #[inline]
+    pub(crate) fn complete_at_home(
+        &self,
+        end: End,
+        inside: u64,
+        joiner: impl Fn() -> Joiner,
+    ) -> Completed {
+        // Acquire: with the Release of those who gave references up (I7).
+        let now = self.0.load(Ordering::Acquire);
+        if count(now) != at_home(now, inside) {
+            return self.complete(end, joiner);
+        }
+        let Some((next, completed)) = completion(now, end, &joiner) else {
+            return Completed::Alone;
+        };
+        // Release: with the Acquire of whoever has a reference from this thread later.
+        self.0.store(next, Ordering::Release);
+        completed
+    }
+}
+
+/// The word after 6, and what it comes to; `None` where nobody else knows the task.
+#[inline]
+fn completion(now: u64, end: End, joiner: impl Fn() -> Joiner) -> Option<(u64, Completed)> {
+    if now & REFERENCES == REFERENCE {
+        return None;
+    }
+    let how = match end {
+        End::Ready => 0,
+        End::Panicked => PANICKED,
+        End::Cancelled => CANCELLED,
+    };
+    let next = (now | COMPLETE | how) & !(SCHEDULED | WOKEN);
+    let here = HOME | JOIN_INSIDE;
+    Some(if now & here == here {
+        // Read before the word is written, which says whether it still holds: only this thread, the
+        // home, sets JOIN_INSIDE, so it was not taken away and set again in between.
+        (next - REFERENCE, Completed::WakeInside(joiner()))
+    } else if now & JOIN_INSIDE != 0 {
+        (next, Completed::WakeFellow)
+    } else if now & JOIN_WAKER != 0 {
+        (next, Completed::WakeJoiner)
+    } else if now & JOIN != 0 {
+        (next - REFERENCE, Completed::Handed)
+    } else {
+        (next, Completed::Unobserved)
+    })
 }

@@ -86,7 +86,7 @@ fn t8_a_wake_by_reference_counts_nothing() {
     assert_eq!(state.end_poll(false), EndPoll::Idle);
     unchanged(&state); // Idle
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Handed);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Handed);
     unchanged(&state); // Complete
     assert!(!state.drop_reference(), "JOIN still holds one");
 }
@@ -95,7 +95,7 @@ fn t8_a_wake_by_reference_counts_nothing() {
 fn wake_when_complete_does_nothing() {
     let state = spawned(PLAIN);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Handed);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Handed);
     assert_eq!(state.wake(), Wake::Nothing);
     assert_eq!(state.abort(), Wake::Nothing);
     assert_eq!(state.joinable(), Joinable::Complete(End::Ready));
@@ -112,7 +112,7 @@ fn wake_owned_gives_its_reference_up_in_every_state() {
     assert_eq!(state.wake_owned(), WakeOwned::Nothing);
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Unobserved);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Unobserved);
     assert!(!state.drop_reference());
     assert_eq!(state.wake_owned(), WakeOwned::Free);
 }
@@ -129,7 +129,7 @@ fn abort_in_every_state_ends_in_cancel() {
     let idle = idle();
     assert_eq!(idle.abort(), Wake::Enqueue);
     assert_eq!(idle.start_poll(), Start::Cancel);
-    assert_eq!(idle.complete(End::Cancelled, None, nobody), Completed::Handed);
+    assert_eq!(idle.complete(End::Cancelled, nobody), Completed::Handed);
     assert_eq!(idle.joinable(), Joinable::Complete(End::Cancelled));
 }
 
@@ -138,7 +138,7 @@ fn complete_without_anybody_is_alone() {
     let state = spawned(PLAIN);
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Alone);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
     state.free_place();
     assert_eq!(state.look().generation(), 1);
     assert!(state.look().is_complete() && state.claim());
@@ -151,7 +151,7 @@ fn complete_with_a_joiner_gives_the_waker_out_once() {
     assert_eq!(state.offer_joiner(false, None), Ok(()));
     assert_eq!(state.joinable(), Joinable::Full);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Panicked, None, nobody), Completed::WakeJoiner);
+    assert_eq!(state.complete(End::Panicked, nobody), Completed::WakeJoiner);
     assert_eq!(state.withdraw_joiner(), Err(End::Panicked));
     assert_eq!(state.drop_join(), DropJoin::DropOutput(End::Panicked));
     assert!(!state.drop_reference());
@@ -167,7 +167,7 @@ fn a_join_handle_that_waits_and_goes_takes_its_waker_along() {
     assert_eq!(state.drop_join(), DropJoin::TakeWaker);
     assert!(!state.drop_reference());
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Alone);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_number_is_good_for_one_generation() {
     assert_eq!(state.wake_by_number(0), Some(Wake::Nothing));
     assert_eq!(state.drop_join(), DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Alone);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
     state.free_place();
     assert_eq!(state.wake_by_number(0), None);
     assert_eq!(state.wake_by_number(1), None, "a free place is nobody's");
@@ -213,7 +213,7 @@ fn at_home_a_task_that_ends_in_the_entry_is_freed_on_arrival() {
     assert_eq!(state.wake(), Wake::Enqueue);
     assert!(state.drop_join_at_home(0) || state.drop_join() == DropJoin::Nothing);
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, None, nobody), Completed::Unobserved);
+    assert_eq!(state.complete(End::Ready, nobody), Completed::Unobserved);
     assert!(!state.drop_reference());
     assert_eq!(state.arrive(), Arrive::Free);
 }
@@ -224,7 +224,7 @@ fn at_home_with_two_references_nothing_is_exchanged() {
     assert_eq!(state.offer_joiner(true, Some(0)), Ok(()));
     assert!(state.look().is_join_inside());
     assert_eq!(state.start_poll(), Start::Poll);
-    assert_eq!(state.complete(End::Ready, Some(0), nobody), Completed::WakeInside(nobody()));
+    assert_eq!(state.complete_at_home(End::Ready, 0, nobody), Completed::WakeInside(nobody()));
     assert!(state.drop_reference_at_home(0));
     let detached = spawned(HOMELY);
     assert_eq!(detached.offer_joiner(false, Some(0)), Ok(()));
@@ -232,7 +232,7 @@ fn at_home_with_two_references_nothing_is_exchanged() {
     assert_eq!(detached.withdraw_joiner(), Ok(true));
     assert!(detached.drop_join_at_home(0));
     assert_eq!(detached.start_poll(), Start::Poll);
-    assert_eq!(detached.complete(End::Ready, Some(0), nobody), Completed::Alone);
+    assert_eq!(detached.complete_at_home(End::Ready, 0, nobody), Completed::Alone);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn at_home_wakers_that_are_kept_inside_are_counted_beside_the_others() {
     assert!(!state.drop_reference_at_home(2));
     assert!(!state.drop_reference_at_home(1));
     assert!(state.drop_join_at_home(1));
-    assert_eq!(state.complete(End::Ready, Some(1), nobody), Completed::Unobserved);
+    assert_eq!(state.complete_at_home(End::Ready, 1, nobody), Completed::Unobserved);
     assert!(!state.drop_reference_at_home(0), "the task's own is still there");
     assert!(state.drop_reference_at_home(0));
 }
