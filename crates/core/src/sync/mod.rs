@@ -69,19 +69,22 @@ pub use channel::{
     Channel, Receiving, RecvError, SendError, Sending, TryRecvError, TrySendError, channel,
 };
 pub use kind::{Kind, Local, Shared, Sharing};
-pub use mutex::{Locking, Mutex, MutexGuard};
+pub use mutex::{Locking, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
 pub use owner_lock::{LockingBy, Owner, OwnerLock, UnlockError};
 pub use rendez::Rendez;
 pub use rwlock::{READERS_MAX, ReadGuard, Reading, RwLock, WriteGuard, Writing};
 pub use select::{First2, First3, First4, select, try_select};
-pub use semaphore::{Acquiring, Permit, Semaphore};
+pub use semaphore::{Acquiring, OwnedPermit, Permit, Semaphore};
 pub use wait::Wait;
 pub use wait_queue::{WaitQueue, Waiting, Woken};
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "../../tests/support/sync_ledger.rs"]
 mod ledger;
+
+#[cfg(all(test, not(loom)))]
+mod wait_tests;
 
 #[cfg(all(test, loom))]
 mod loom_support;

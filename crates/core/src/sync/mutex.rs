@@ -3,6 +3,10 @@
 //! - **M1** The one permit is there exactly while no [`MutexGuard`] is (and none is on its way to a
 //!   waiter): who holds the guard is the only one to reach the value.
 
+mod owned;
+
+pub use owned::OwnedMutexGuard;
+
 use crate::loom::UnsafeCell;
 use crate::sync::kind::{Kind, Shared, Sharing};
 use crate::sync::permits::{Grantee, Permits, Take};
@@ -103,6 +107,20 @@ impl<T, K: Sharing> Mutex<T, K> {
     /// The value, without the mutex.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> Mutex<T> {
+    /// As [`new`](Self::new), for a `static`.
+    ///
+    /// ```
+    /// # use wakering_core::sync::Mutex;
+    /// static NAMES: Mutex<Vec<String>> = Mutex::const_new(Vec::new());
+    /// NAMES.try_lock().unwrap().push("ada".into());
+    /// ```
+    pub const fn const_new(value: T) -> Self {
+        Self { permits: Permits::const_new(1), value: UnsafeCell::new(value) }
     }
 }
 

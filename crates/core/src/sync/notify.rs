@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 use crate::loom::Ordering;
+#[cfg(not(loom))]
+use crate::loom::{AtomicUsize, Mutex};
 use crate::sync::kind::{Kind, Lock, Parts, Shared, Sharing, Word};
 use crate::sync::wait::{Enter, Entry, Gone, Place, Rule, Wait, serve};
 use crate::sync::wait_list::WaitList;
@@ -97,6 +99,15 @@ impl<K: Sharing> Notify<K> {
     fn take_remembered(&self) -> bool {
         // Acquire: with the Release of `notify_one` and `settle`.
         self.word.exchange(RUNG, QUIET, Ordering::Acquire).is_ok()
+    }
+}
+
+#[cfg(not(loom))]
+impl Notify {
+    /// As [`new`](Self::new), for a `static`.
+    pub const fn const_new() -> Self {
+        let bell = Bell { line: WaitList::new(), rung: false };
+        Self { word: AtomicUsize::new(QUIET), lock: Mutex::new(bell) }
     }
 }
 

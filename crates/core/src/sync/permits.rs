@@ -21,6 +21,11 @@ use crate::sync::kind::{Lock, Parts, Sharing, Word};
 use crate::sync::wait::{Enter, Entry, Gone, Place, Rule, Wait, serve};
 use crate::sync::wait_list::WaitList;
 use crate::sync::wake_batch::WakeBatch;
+#[cfg(not(loom))]
+use crate::{
+    loom::{AtomicUsize, Mutex},
+    sync::Shared,
+};
 
 /// See the module's text.
 const WAITERS: usize = 1;
@@ -99,6 +104,14 @@ impl<K: Sharing> Permits<K> {
         grantee: G,
     ) -> Wait<'a, Take<G>> {
         Wait::new(self, Take { need, grantee })
+    }
+}
+
+#[cfg(not(loom))]
+impl Permits<Shared> {
+    pub(crate) const fn const_new(free: usize) -> Self {
+        assert!(free <= PERMITS_MAX, "more permits than a word can count");
+        Self { word: AtomicUsize::new(free * ONE), lock: Mutex::new(WaitList::new()) }
     }
 }
 

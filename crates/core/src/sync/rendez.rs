@@ -93,6 +93,14 @@ impl<K: Sharing> Rendez<K> {
     }
 }
 
+#[cfg(not(loom))]
+impl Rendez {
+    /// As [`new`](Self::new), for a `static`.
+    pub const fn const_new() -> Self {
+        Self { sleepers: WaitQueue::const_new() }
+    }
+}
+
 impl<K: Sharing> Default for Rendez<K> {
     fn default() -> Self {
         Self::new()

@@ -46,6 +46,14 @@ pub type Reading<'a, T, K = Shared> = Wait<'a, Take<Reads<'a, T, K>>>;
 /// Waits to write.
 pub type Writing<'a, T, K = Shared> = Wait<'a, Take<Writes<'a, T, K>>>;
 
+#[cfg(not(loom))]
+impl<T> RwLock<T> {
+    /// As [`new`](Self::new), for a `static`.
+    pub const fn const_new(value: T) -> Self {
+        Self { permits: Permits::const_new(READERS_MAX), value: UnsafeCell::new(value) }
+    }
+}
+
 impl<T, K: Sharing> RwLock<T, K> {
     /// An unlocked one.
     pub fn new(value: T) -> Self {

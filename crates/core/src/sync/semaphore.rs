@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod owned;
+
+pub use owned::OwnedPermit;
+
 use crate::sync::kind::{Kind, Shared, Sharing};
 use crate::sync::permits::{Grantee, PERMITS_MAX, Permits, Take};
 use crate::sync::wait::Wait;
@@ -90,6 +94,18 @@ impl<K: Sharing> Semaphore<K> {
     /// How many tasks are in line.
     pub fn waiting(&self) -> usize {
         self.permits.waiting()
+    }
+}
+
+#[cfg(not(loom))]
+impl Semaphore {
+    /// As [`new`](Self::new), for a `static`.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new), when the program is compiled.
+    pub const fn const_new(permits: usize) -> Self {
+        Self { permits: Permits::const_new(permits) }
     }
 }
 

@@ -40,6 +40,14 @@ impl<K: Sharing> std::fmt::Debug for WaitQueue<K> {
     }
 }
 
+#[cfg(not(loom))]
+impl WaitQueue {
+    /// As [`new`](Self::new), for a `static`.
+    pub const fn const_new() -> Self {
+        Self { lock: crate::loom::Mutex::new(WaitList::new()) }
+    }
+}
+
 impl<K: Sharing> WaitQueue<K> {
     /// Nobody waits.
     pub fn new() -> Self {

@@ -53,17 +53,15 @@ pub fn poll_proceed(cx: &Context<'_>) -> Poll<Proceed> {
 #[inline(always)]
 pub(crate) fn spend<R>(cx: &Context<'_>, attempt: impl FnOnce() -> Option<R>) -> Poll<Option<R>> {
     here::with(|here| {
-        if let Some(here) = here
-            && here.budget.get() == 0
-            && is_held_up(here, cx)
-        {
+        let Some(here) = here else { return Poll::Ready(attempt()) };
+        let left = here.budget.get();
+        if left == 0 && is_held_up(here, cx) {
             return Poll::Pending;
         }
         let got = attempt();
-        if let Some(here) = here
-            && got.is_some()
-        {
-            here.budget.set(here.budget.get().saturating_sub(1));
+        if got.is_some() {
+            // What others used of it meanwhile, woken by this, is not worth a second look.
+            here.budget.set(left.saturating_sub(1));
         }
         Poll::Ready(got)
     })

@@ -54,9 +54,10 @@ fn l17_without_room_sender_and_receiver_meet() {
 }
 
 #[test]
-fn l18_try_forms_say_empty_full_and_closed() {
+fn l18_try_forms_say_empty_full_and_closed_and_empty_is_not_zero() {
     let channel = Channel::<u32, Local>::new(1);
     assert_eq!(channel.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(channel.try_recv().ok(), None);
     assert_eq!(channel.try_send(0), Ok(()));
     assert_eq!(channel.try_send(1), Err(TrySendError::Full(1)));
     channel.close();

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::sync::Local;
-use crate::sync::ledger::Hand;
+use crate::sync::ledger::{Hand, Loop, yield_now};
+use std::cell::RefCell;
 
 fn hand_off<K: Sharing>() {
     let mutex = Mutex::<u32, K>::new(0);
@@ -52,6 +53,59 @@ fn cancel<K: Sharing>() {
 fn l15_a_dropped_waiter_neither_keeps_nor_loses_the_lock() {
     cancel::<Local>();
     cancel::<Shared>();
+}
+
+/// Two tasks write messages of ten parts to the same place, and go to sleep between any two parts.
+fn messages<K: Sharing>() {
+    let (out, line) = (RefCell::new(Vec::new()), Mutex::<(), K>::new(()));
+    let tasks = Loop::default();
+    for writer in 0..2 {
+        let (out, line) = (&out, &line);
+        tasks.spawn(async move {
+            for message in 0..5 {
+                let guard = line.lock().await;
+                for part in 0..10 {
+                    out.borrow_mut().push((writer, message, part));
+                    yield_now().await;
+                }
+                drop(guard);
+                yield_now().await;
+            }
+        });
+    }
+    assert_eq!(tasks.run(), 0);
+    let out = out.borrow();
+    assert_eq!(out.len(), 100);
+    for message in out.chunks(10) {
+        let (writer, number, _) = message[0];
+        assert!((0..10).map(|part| (writer, number, part)).eq(message.iter().copied()), "{out:?}");
+    }
+    let writers: Vec<_> = out.chunks(10).map(|message| message[0].0).collect();
+    assert_eq!(writers, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1], "who asked first goes first");
+}
+
+#[test]
+fn l15_messages_of_ten_parts_do_not_interleave() {
+    messages::<Local>();
+    messages::<Shared>();
+}
+
+#[test]
+fn l15_a_guard_that_owns_its_mutex_outlives_its_name() {
+    let mutex: std::sync::Arc<Mutex<u32>> = Mutex::new(1).into();
+    let guard = mutex.try_lock_owned().unwrap();
+    assert!(mutex.try_lock_owned().is_none());
+    let mut next = Hand::waiting(mutex.clone().lock_owned());
+    let given_up = Hand::waiting(mutex.lock_owned());
+    drop(given_up);
+    drop(guard);
+    assert_eq!(next.wakes(), 1);
+    let mut guard = next.poll().unwrap();
+    *guard += 1;
+    let mutex = OwnedMutexGuard::mutex(&guard).clone();
+    assert!(mutex.is_locked());
+    drop(guard);
+    assert_eq!(*mutex.try_lock().unwrap(), 2);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::sync::Local;
-use crate::sync::ledger::Hand;
+use crate::sync::ledger::{Hand, Loop, yield_now};
+use std::cell::Cell;
 
 fn writer_first<K: Sharing>() {
     let lock = RwLock::<u32, K>::new(1);
@@ -53,6 +54,46 @@ fn l16_downgrade_lets_readers_in_and_writers_wait() {
     assert!(writer.poll().is_none());
     drop((guard, read));
     assert!(writer.poll().is_some());
+}
+
+/// Readers that always overlap: without the rule a writer would never find the lock free.
+fn stream_of_readers<K: Sharing>() {
+    let lock = RwLock::<u32, K>::new(0);
+    let (reads, most) = (Cell::new(0), Cell::new(0));
+    let tasks = Loop::default();
+    for reader in 0..4 {
+        let (lock, reads, most) = (&lock, &reads, &most);
+        tasks.spawn(async move {
+            for _ in 0..reader {
+                yield_now().await;
+            }
+            while *lock.read().await == 0 {
+                let guard = lock.read().await;
+                reads.set(reads.get() + 1);
+                most.set(most.get().max(reads.get()));
+                for _ in 0..4 {
+                    yield_now().await;
+                }
+                reads.set(reads.get() - 1);
+                drop(guard);
+            }
+        });
+    }
+    let writer = &lock;
+    tasks.spawn(async move {
+        for _ in 0..50 {
+            yield_now().await;
+        }
+        *writer.write().await = 1;
+    });
+    assert_eq!(tasks.run(), 0, "the writer was let in, and then the readers ended");
+    assert!(most.get() > 1, "readers overlap");
+}
+
+#[test]
+fn l16_a_writer_is_not_starved_by_a_stream_of_readers() {
+    stream_of_readers::<Local>();
+    stream_of_readers::<Shared>();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::sync::{Channel, Local, Mutex, Notify, Shared, Sharing, TryRecvError, 
 use std::cell::Cell;
 
 fn fair<K: Sharing>(rounds: usize) {
+    seed(1);
     let channels = [(); 3].map(|()| Channel::<u32, K>::new(1));
     let mut wins = [0; 3];
     for _ in 0..rounds {

@@ -68,6 +68,20 @@ fn one_release_may_serve_more_than_a_batch() {
 }
 
 #[test]
+fn an_owned_permit_gives_back_what_it_holds() {
+    let semaphore: std::rc::Rc<Semaphore<Local>> = Semaphore::new(3).into();
+    let two = semaphore.try_acquire_owned(2).unwrap();
+    assert!(semaphore.try_acquire_owned(2).is_none());
+    let mut next = Hand::waiting(semaphore.clone().acquire_owned(3));
+    assert_eq!((two.count(), semaphore.free()), (2, 1));
+    drop(two);
+    let all = next.poll().unwrap();
+    assert_eq!(semaphore.free(), 0);
+    drop(all);
+    assert_eq!(semaphore.free(), 3);
+}
+
+#[test]
 fn none_is_always_there() {
     let semaphore = Semaphore::<Local>::new(0);
     assert_eq!(semaphore.try_acquire_many(0).unwrap().count(), 0);

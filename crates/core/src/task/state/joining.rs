@@ -1,8 +1,8 @@
 //! The transitions of the join handle.
 
+use super::references::{at_home, count};
 use super::{
     AWAY, COMPLETE, DropJoin, End, JOIN, JOIN_INSIDE, JOIN_WAKER, Joinable, Look, REFERENCE, State,
-    at_home, count,
 };
 use crate::loom::Ordering;
 

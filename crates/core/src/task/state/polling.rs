@@ -1,8 +1,9 @@
 //! The transitions of a poll: 3 to 6.
 
+use super::references::{at_home, count};
 use super::{
     ABORT, CANCELLED, COMPLETE, Completed, End, EndPoll, HOME, JOIN, JOIN_INSIDE, JOIN_WAKER,
-    Joiner, PANICKED, REFERENCE, REFERENCES, SCHEDULED, Start, State, WOKEN, at_home, count,
+    Joiner, PANICKED, REFERENCE, REFERENCES, SCHEDULED, Start, State, WOKEN,
 };
 use crate::loom::Ordering;
 
