@@ -404,3 +404,32 @@ fn r16_ops_in_flight_are_over_when_the_shutdown_is() {
         }
     }
 }
+
+#[test]
+fn l5_tasks_from_outside_are_counted_whatever_they_lie_in() {
+    static STORAGE: wakering_core::task::TaskStorage<std::future::Ready<()>> =
+        wakering_core::task::TaskStorage::new();
+    let scheduler = start(2);
+    for _ in 0..20 {
+        let large = [0_u8; 5000];
+        let mut joins = vec![
+            scheduler.spawn(yield_now_and(())),
+            scheduler.try_spawn(Spawn::new().name("named"), yield_now_and(())).unwrap(),
+            scheduler.spawn(async move {
+                sleep(MS).await;
+                assert_eq!(std::hint::black_box(large).len(), 5000);
+            }),
+        ];
+        joins.push(scheduler.spawn_on(1, || yield_now_and(())));
+        let spawned = scheduler.spawn_in(&STORAGE, Spawn::new(), || std::future::ready(()));
+        joins.push(spawned.unwrap());
+        assert_eq!(scheduler.run(), Ok(0));
+        assert!(joins.iter().all(|join| join.is_finished()));
+        drop(joins);
+    }
+}
+
+async fn yield_now_and<T>(value: T) -> T {
+    yield_now().await;
+    value
+}

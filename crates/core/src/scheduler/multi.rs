@@ -54,6 +54,7 @@ mod rest;
 mod seat;
 mod shared;
 mod shutdown;
+mod wait;
 mod watch;
 mod worker;
 
@@ -63,17 +64,15 @@ pub use shutdown::Shutdown;
 
 use super::affinity::Places;
 use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
-use super::local::{RunError, Stalled};
+use super::local::Stalled;
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::loom::long_lived::{Builder, JoinHandle as Thread, Mutex, MutexGuard, mpsc};
 use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
 use crate::task::{Claim, Dump, JoinHandle, Spawn, SpawnError, Step, TaskRef, here};
 use made::Made;
-use shared::{Registered, Shared};
-use std::pin::pin;
+use shared::Shared;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// See the module's text. Dropped, it shuts down and waits up to five seconds for its tasks.
@@ -293,7 +292,9 @@ impl Scheduler {
 
     /// Gives a new task to the workers.
     fn push<T>(&self, task: TaskRef, spawn: Spawn, join: &JoinHandle<T>) {
-        if !spawn.is_system() {
+        // Most that lie in the pool were counted there.
+        let counted = spawn.is_counted_in_pool() && task.state().look().is_pooled();
+        if !spawn.is_system() && !counted {
             self.shared.rest.spawned_outside();
         }
         self.shared.trace(|| Step::Spawned(crate::task::TaskId::of(task)));
@@ -302,101 +303,6 @@ impl Scheduler {
         self.shared.send(task);
         if self.shared.is_closing() {
             join.abort();
-        }
-    }
-
-    /// Waits until there are no tasks but system tasks, or one says
-    /// [`exit_all`](crate::task::exit_all). The status that was said last, or zero.
-    ///
-    /// Tasks go on meanwhile and afterwards, until [`Self::shutdown`]; a scheduler that was told to
-    /// exit stays so.
-    ///
-    /// ```
-    /// use wakering_core::scheduler::{Options, Scheduler};
-    /// use wakering_core::task::exit_all;
-    ///
-    /// let scheduler = Scheduler::start(Options::new().workers(2)).unwrap();
-    /// scheduler.spawn(async { match exit_all(7).await {} }).detach();
-    /// scheduler.spawn(std::future::pending::<()>()).detach();
-    /// assert_eq!(scheduler.run(), Ok(7));
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Stalled, which is looked for whenever the last worker falls asleep; what a loop failed with.
-    ///
-    /// # Panics
-    ///
-    /// Where it is called from one of its own tasks.
-    pub fn run(&self) -> Result<i32, RunError> {
-        let shared = &self.shared;
-        let within = here::with(|here| here.is_some_and(|here| here.is_of(shared.dispatch())));
-        assert!(!within, "a scheduler was run by one of its own tasks");
-        shared.rest.watch();
-        let ended = shared.watch.wait(None, || {
-            let over = shared.over();
-            if over.is_some() || shared.rest.live_at_rest() == Some(0) {
-                return Some(over);
-            }
-            shared.stalled().map(|stalled| Some(RunError::Stalled(stalled)))
-        });
-        shared.rest.unwatch();
-        match ended.flatten() {
-            None | Some(RunError::Exited(_)) => Ok(shared.dispatch.status.code()),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// Polls a future on the calling thread, which is no worker, until it is ready, or the scheduler is
-    /// told to end.
-    ///
-    /// # Errors
-    ///
-    /// Exited where a task says [`exit_all`](crate::task::exit_all) first; Stalled where nothing will ever
-    /// wake it, see [`Self::check_stalled`]; what a loop failed with.
-    ///
-    /// # Panics
-    ///
-    /// Where the future does.
-    pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
-        let mut future = pin!(future);
-        let mut registered = Registered { shared: &self.shared, ticket: None };
-        let polled = std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            // The waker of `block_on` is the same each time.
-            registered.ticket.get_or_insert_with(|| {
-                self.shared.rest.watch();
-                self.shared.watch.register(cx.waker().clone())
-            });
-            match self.shared.over() {
-                Some(error) => Poll::Ready(Err(error)),
-                None => Poll::Pending,
-            }
-        });
-        let mut stalled = None;
-        let ended = crate::task::block_on_unless(polled, |waker, wakers| {
-            stalled = self.shared.stalled_for(waker, wakers);
-            stalled.is_some()
-        });
-        match (ended, stalled) {
-            (None, Some(stalled)) => Err(RunError::Stalled(stalled)),
-            (Some(ended), _) => ended,
-            (None, None) => unreachable!("it ends otherwise only where it is stalled"),
-        }
-    }
-
-    /// [`Self::run_until`] for those who do not expect it to fail.
-    ///
-    /// # Panics
-    ///
-    /// Where that does, and where it gives an error: a program that waits for what will not come says
-    /// so.
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match self.run_until(future) {
-            Ok(output) => output,
-            Err(error) => panic!("{error}"),
         }
     }
 

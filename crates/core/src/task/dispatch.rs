@@ -66,7 +66,10 @@ impl Status {
 }
 
 /// Whether a scheduler has begun to end.
+/// On a line of its own: everybody reads it at each spawn, and what lies beside it in the dispatch
+/// changes all the time.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Closing(AtomicU32);
 
 impl Closing {

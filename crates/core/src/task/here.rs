@@ -291,6 +291,12 @@ impl Queue {
         Some(unsafe { TaskRef::from_link(link) })
     }
 
+    /// Whether somebody is there beside the one in the slot.
+    #[inline]
+    pub(crate) const fn has_behind(&self) -> bool {
+        !self.head.get().is_null()
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.head.get().is_null() && self.slot.get().is_none()

@@ -61,6 +61,12 @@ impl Spawn {
         Self { worker: worker + 1, ..self }
     }
 
+    /// Whether the pool counts it, where a thread without a cache spawns it: nothing can fail any more
+    /// once it has a place, and it keeps the scheduler going.
+    pub(crate) const fn is_counted_in_pool(self) -> bool {
+        !self.system && self.name.is_none()
+    }
+
     pub(crate) const fn is_system(self) -> bool {
         self.system
     }
@@ -146,8 +152,10 @@ pub(crate) unsafe fn create<F: Future, W: Whereabouts>(
     };
     let place = match here {
         Some(here) => here.with_cache(|cache| cache.take(dispatch, class)),
-        // SAFETY: the caller's promise.
-        None => unsafe { dispatch.as_ref() }.depot.take(dispatch, class),
+        None => {
+            // SAFETY: the caller's promise.
+            unsafe { dispatch.as_ref() }.depot.take(dispatch, class, spawn.is_counted_in_pool())
+        }
     };
     let place = match place {
         Ok(place) => place,

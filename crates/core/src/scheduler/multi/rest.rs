@@ -8,7 +8,8 @@
 //! A spawn and a task's end change a number that belongs to the thread alone where they happen; no
 //! shared word is touched. The numbers are published when their worker lies down (1), in one word with
 //! a version that grows with each 1 and 2 and is odd while the worker sleeps. Tasks that are spawned
-//! from outside are counted in a word of their own, which only grows, before they are pushed.
+//! from outside are counted in words of their own, which only grow, before they are pushed: the pool
+//! counts the places that it gives to such threads, under the lock that they take anyway.
 //!
 //! **Why the sum is right.** 3 reads all words, then reads them again, and answers only where all were
 //! odd and none has changed. Take a task that was spawned by worker i and ended on worker j, with the
@@ -16,7 +17,7 @@
 //! after j took the task, after i pushed it, after i got up for it (each handed on with Release): so
 //! the second reading of i's word comes after i's getting up. Either it is a different word than at
 //! first, and 3 does not answer, or it was read after i lay down again, with the spawn in it. The
-//! same goes for the word of those outside. So ends are never counted without their spawns; and at a
+//! same goes for the words of those outside. So ends are never counted without their spawns; and at a
 //! moment between the two readings every worker slept with the counts that were read, so a task that
 //! was spawned before is in the sum until it ends.
 //!
@@ -101,20 +102,21 @@ impl Rest {
         self.outside.0.fetch_sub(1, Ordering::Release);
     }
 
-    /// Transition 3: how many tasks keep the scheduler going, if no worker is awake.
-    pub(super) fn live_at_rest(&self) -> Option<u32> {
-        self.stamp().map(Stamp::live)
+    /// Transition 3: how many tasks keep the scheduler going, if no worker is awake. `guests` is the
+    /// pool's count.
+    pub(super) fn live_at_rest(&self, guests: impl Fn() -> u64) -> Option<u32> {
+        self.stamp(guests).map(Stamp::live)
     }
 
     /// The same, to be compared with a later one: if they are equal no worker was awake in between.
-    pub(super) fn stamp(&self) -> Option<Stamp> {
-        let first = self.read()?;
-        let second = self.read()?;
+    pub(super) fn stamp(&self, guests: impl Fn() -> u64) -> Option<Stamp> {
+        let first = self.read(&guests)?;
+        let second = self.read(&guests)?;
         (first == second).then_some(first)
     }
 
     /// The sum of the versions, which is the same only if each is, since they grow; and of the counts.
-    fn read(&self) -> Option<Stamp> {
+    fn read(&self, guests: impl Fn() -> u64) -> Option<Stamp> {
         let mut sum = Stamp { versions: 0, live: 0 };
         for word in &self.workers {
             // Acquire: with the Release of 1 and 2; and the next loads stay behind it.
@@ -126,7 +128,7 @@ impl Rest {
             sum.live = sum.live.wrapping_add(word as u32);
         }
         // Acquire: as above.
-        let outside = self.outside.0.load(Ordering::Acquire);
+        let outside = self.outside.0.load(Ordering::Acquire).wrapping_add(guests());
         sum.versions = sum.versions.wrapping_add(outside);
         sum.live = sum.live.wrapping_add(outside as u32);
         Some(sum)

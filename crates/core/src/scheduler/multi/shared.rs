@@ -8,7 +8,7 @@ use super::super::inject::Inject;
 use super::super::local::{RunError, Stalled};
 use super::Options;
 use super::counts::{Activity, Counts, Metrics};
-use super::rest::Rest;
+use super::rest::{Rest, Stamp};
 use super::seat::Seat;
 use super::watch::Watch;
 use crate::error::Error;
@@ -227,10 +227,20 @@ impl Shared {
         !self.inject.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
     }
 
+    /// See [`Rest::stamp`].
+    fn stamp(&self) -> Option<Stamp> {
+        self.rest.stamp(|| self.dispatch.depot.guests())
+    }
+
+    /// See [`Rest::live_at_rest`].
+    pub(super) fn live_at_rest(&self) -> Option<u32> {
+        self.rest.live_at_rest(|| self.dispatch.depot.guests())
+    }
+
     /// A worker has lain down, its fence is made, and there is no work: tells those who wait for that.
     #[cold]
     pub(super) fn tell_of_rest(&self) {
-        let Some(live) = self.rest.live_at_rest() else { return };
+        let Some(live) = self.live_at_rest() else { return };
         let depot = &self.dispatch.depot;
         if live == 0 || self.is_closing() {
             self.watch.tell();
@@ -278,23 +288,23 @@ impl Shared {
     /// Who waits for whom, where no task will ever run again. From any thread; see
     /// [`crate::task::stuck`] for why it is never said in error.
     pub(super) fn stalled(&self) -> Option<Stalled> {
-        let before = self.rest.stamp()?;
+        let before = self.stamp()?;
         if before.live() == 0 || !self.witness.all_stuck(&self.dispatch.depot, stuck::is_stuck) {
             return None;
         }
         let tasks = self.dump();
         // No worker got up in between, so no task has run, and none was spawned.
-        (self.rest.stamp()? == before).then_some(Stalled { tasks })
+        (self.stamp()? == before).then_some(Stalled { tasks })
     }
 
     /// The same for a thread that waits with that waker, of which it knows one.
     pub(super) fn stalled_for(&self, waker: &Waker, wakers: usize) -> Option<Stalled> {
-        let before = self.rest.stamp()?;
+        let before = self.stamp()?;
         if !stuck::all_stuck_but_for(&self.dispatch.depot, waker, wakers.checked_sub(1)?) {
             return None;
         }
         let tasks = self.dump();
-        (self.rest.stamp()? == before).then_some(Stalled { tasks })
+        (self.stamp()? == before).then_some(Stalled { tasks })
     }
 
     pub(super) fn trace(&self, step: impl FnOnce() -> Step) {

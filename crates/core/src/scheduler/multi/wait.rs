@@ -4,7 +4,7 @@
 
 use super::super::local::RunError;
 use super::Scheduler;
-use super::shared::Shared;
+use super::shared::Registered;
 use crate::task::here;
 use std::pin::pin;
 use std::task::Poll;
@@ -40,7 +40,7 @@ impl Scheduler {
         shared.rest.watch();
         let ended = shared.watch.wait(None, || {
             let over = shared.over();
-            if over.is_some() || shared.rest.live_at_rest() == Some(0) {
+            if over.is_some() || shared.live_at_rest() == Some(0) {
                 return Some(over);
             }
             shared.stalled().map(|stalled| Some(RunError::Stalled(stalled)))
@@ -57,7 +57,8 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// Exited where a task says [`exit_all`](crate::task::exit_all) first; what a loop failed with.
+    /// Exited where a task says [`exit_all`](crate::task::exit_all) first; Stalled where nothing will ever
+    /// wake it, see [`Self::check_stalled`]; what a loop failed with.
     ///
     /// # Panics
     ///
@@ -65,17 +66,30 @@ impl Scheduler {
     pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
         let mut future = pin!(future);
         let mut registered = Registered { shared: &self.shared, ticket: None };
-        crate::task::block_on(std::future::poll_fn(|cx| {
+        let polled = std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
             // The waker of `block_on` is the same each time.
-            registered.ticket.get_or_insert_with(|| self.shared.watch.register(cx.waker().clone()));
+            registered.ticket.get_or_insert_with(|| {
+                self.shared.rest.watch();
+                self.shared.watch.register(cx.waker().clone())
+            });
             match self.shared.over() {
                 Some(error) => Poll::Ready(Err(error)),
                 None => Poll::Pending,
             }
-        }))
+        });
+        let mut stalled = None;
+        let ended = crate::task::block_on_unless(polled, |waker, wakers| {
+            stalled = self.shared.stalled_for(waker, wakers);
+            stalled.is_some()
+        });
+        match (ended, stalled) {
+            (None, Some(stalled)) => Err(RunError::Stalled(stalled)),
+            (Some(ended), _) => ended,
+            (None, None) => unreachable!("it ends otherwise only where it is stalled"),
+        }
     }
 
     /// [`Self::run_until`] for those who do not expect it to fail.
@@ -88,20 +102,6 @@ impl Scheduler {
         match self.run_until(future) {
             Ok(output) => output,
             Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// Of a future that is to end when everything does.
-struct Registered<'a> {
-    shared: &'a Shared,
-    ticket: Option<u64>,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.shared.watch.forget(ticket);
         }
     }
 }

@@ -58,8 +58,10 @@ pub(super) struct Worker {
     pinned_turn: Cell<bool>,
     slot: Cell<Option<TaskRef>>,
     slot_runs: Cell<u32>,
-    runs: Cell<u32>,
     slot_polls: Cell<u64>,
+    /// Runs until the next tick.
+    runs_left: Cell<u32>,
+    ticks: Cell<usize>,
     /// That the scheduler is closing, and what follows from that for the tasks.
     noted_closing: Cell<bool>,
     ops: Option<Ops>,
@@ -103,8 +105,9 @@ pub(super) fn run(
         pinned_turn: Cell::new(false),
         slot: Cell::new(None),
         slot_runs: Cell::new(0),
-        runs: Cell::new(0),
         slot_polls: Cell::new(0),
+        runs_left: Cell::new(TICK_RUNS),
+        ticks: Cell::new(0),
         noted_closing: Cell::new(false),
         ops,
         loop_failed: Cell::new(false),
@@ -236,9 +239,10 @@ impl Worker {
             }
             // SAFETY: from a queue of this scheduler, whose worker this is, entered on this thread.
             unsafe { task_run::run::<false>(task, here) };
-            let runs = self.runs.get().wrapping_add(1);
-            self.runs.set(runs);
-            if runs.is_multiple_of(TICK_RUNS) {
+            let left = self.runs_left.get() - 1;
+            self.runs_left.set(left);
+            if left == 0 {
+                self.runs_left.set(TICK_RUNS);
                 self.tick(here);
             }
         }
@@ -252,8 +256,9 @@ impl Worker {
         self.check(here);
         self.peer().timers.fire();
         let peers = &self.shared.peers;
-        let ticks = self.runs.get() / TICK_RUNS;
-        peers[ticks as usize % peers.len()].timers.fire_late(LATE);
+        let ticks = self.ticks.get().wrapping_add(1);
+        self.ticks.set(ticks);
+        peers[ticks % peers.len()].timers.fire_late(LATE);
         self.turn();
         self.take_mail(here);
     }
@@ -274,7 +279,7 @@ impl Worker {
     fn next(&self, here: &Here) -> Option<TaskRef> {
         let slot_runs = self.slot_runs.replace(0);
         if !self.shared.inject.is_empty() {
-            let due = self.runs.get().is_multiple_of(TICK_RUNS);
+            let due = self.runs_left.get() == TICK_RUNS;
             if due && let Some(task) = self.shared.inject.pop() {
                 return Some(task);
             }
@@ -292,7 +297,7 @@ impl Worker {
             }
             self.push_local(task);
         }
-        if !self.pinned.is_empty()
+        if self.pinned.has_behind()
             && let Some(task) = self.take_pinned()
         {
             return Some(task);

@@ -20,7 +20,7 @@ use super::dispatch::Dispatch;
 use super::header::{Header, TaskRef};
 use crate::abi::ErrorKind;
 use crate::error::Error;
-use crate::loom::{AtomicPtr, MODEL, Mutex, Ordering};
+use crate::loom::{AtomicPtr, AtomicU64, MODEL, Mutex, Ordering};
 use blocks::Blocks;
 use chunk::{CHUNK_BYTES, CHUNKS_MAX, Chunk, PLACE_BITS, SIZES};
 use shelf::{Pile, Shelf, Stack};
@@ -85,6 +85,9 @@ impl Cache {
 pub(crate) struct Depot {
     inner: Mutex<Inner>,
     chunks: Box<[AtomicPtr<Chunk>]>,
+    /// Places that threads without a cache took, and had counted. Written under
+    /// the lock, so without an exchange.
+    guests: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,7 @@ impl Depot {
                 names: HashMap::new(),
                 outstanding: None,
             }),
+            guests: AtomicU64::new(0),
             chunks: (0..chunks_max).map(|_| AtomicPtr::new(null_mut())).collect(),
         }
     }
@@ -125,23 +129,37 @@ impl Depot {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A free place, for a thread that has no cache.
+    /// A free place, for a thread that has no cache; `counted` where a task that keeps the scheduler
+    /// going is sure to come of it.
     pub(crate) fn take(
         &self,
         dispatch: NonNull<Dispatch>,
         class: usize,
+        counted: bool,
     ) -> Result<NonNull<Header>, Error> {
         let mut inner = self.lock();
         inner.check_open()?;
+        let count = |place| {
+            // Relaxed: written under the lock only. Release: with the Acquire of `guests`.
+            let guests = self.guests.load(Ordering::Relaxed) + u64::from(counted);
+            self.guests.store(guests, Ordering::Release);
+            place
+        };
         if let Some(place) = inner.guests[class].take() {
-            return Ok(place);
+            return Ok(count(place));
         }
         let mut shelf = std::mem::take(&mut inner.guests[class]);
         let filled = inner.fill(&self.chunks, dispatch, class, &mut shelf);
         let place = shelf.take();
         inner.guests[class] = shelf;
         filled?;
-        place.ok_or(Error::Kind(ErrorKind::Busy))
+        place.map(count).ok_or(Error::Kind(ErrorKind::Busy))
+    }
+
+    /// How often [`Self::take`] has given a place, and counted it.
+    pub(crate) fn guests(&self) -> u64 {
+        // Acquire: with the Release of `take`.
+        self.guests.load(Ordering::Acquire)
     }
 
     #[cold]

@@ -109,7 +109,7 @@ impl Worker {
         loop {
             while let Some(task) = self.next(here) {
                 // SAFETY: as in `run`.
-                unsafe { task_run::run(task, here) };
+                unsafe { task_run::run::<false>(task, here) };
             }
             if task_run::pinned_left(depot, self.index) == 0 {
                 self.peer().mail.close();
