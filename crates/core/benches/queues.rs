@@ -197,7 +197,7 @@ fn idle_rows() {
             for _ in 0..COUNT {
                 let searching = idle.start_search();
                 idle.sleep(1, searching);
-                let _ = black_box(idle.rouse(1));
+                let _ = black_box(idle.rouse(1, false));
             }
         })
     });

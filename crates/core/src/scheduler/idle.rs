@@ -6,7 +6,8 @@
 //!   ▲ │                       │     ▲                     ▲  │ │
 //!   │ │◄─────── 2 found ──────┘     └──── 4 wake_one ─────┼──┘ │
 //!   │ └──────── 3 sleep (without a search) ───────────────┘    │
-//!   └────────── 5 rouse: its own doing (driver, timer) ────────┘
+//!   └────────── 5 rouse: its own doing (driver, timer) ────────┤
+//!                             searching ◄── 6 rouse: saw work ─┘
 //! ```
 //!
 //! A push is followed by 4, a sleep by a look at every queue. Each does its own part first and looks
@@ -14,12 +15,12 @@
 //!
 //! - **I1** `searching` counts the workers that search, and for a moment a waker that has the right
 //!   to wake one. While it is not zero, 4 wakes nobody: a searcher sees the push, or passes it on
-//!   by 2, or sees it in the look that follows 3.
+//!   by 2, or sees it in the look that follows 3, and is a searcher again by 6.
 //! - **I2** A worker's bit is set in 3, and a look at every queue follows always. Whoever clears the
-//!   bit owns the wake: 4 clears it for the worker, which then is a searcher; or 5, by the worker
+//!   bit owns the wake: 4 clears it for the worker, which then is a searcher; or 5 or 6, by the worker
 //!   itself.
 //! - **I3** At most half of the workers search of their own accord (1). 4 makes one search only
-//!   where none does.
+//!   where none does. 6 is for those who saw work, and who search no longer than it takes to get it.
 //! - **I4** The last searcher that finds work looks whether there is more, and wakes another if so
 //!   (2). So a burst wakes one worker after the other, each as soon as the one before knows that
 //!   there is work, and a single push wakes a single worker.
@@ -60,9 +61,9 @@ pub enum Found {
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Roused {
-    /// By itself: its driver or a timer brought work, or it saw some before it slept.
+    /// By itself: its driver or a timer brought work.
     Working,
-    /// Woken to search: it owes [`Idle::found`], or [`Idle::sleep`] as a searcher.
+    /// Woken to search, or one who saw work before it slept: it owes [`Idle::found`], or [`Idle::sleep`] as a searcher.
     Searching,
 }
 
@@ -123,9 +124,20 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// Transition 5, after a park or instead of it.
-    pub fn rouse(&self, worker: usize) -> Roused {
-        if self.take_bit(worker) { Roused::Working } else { Roused::Searching }
+    /// Transition 5, after a park or instead of it; or 6, where the look that followed 3 saw work.
+    ///
+    /// Whoever saw work is to pass on what there is more of, as every searcher: pushes may have relied
+    /// on its search, and its next task may be one that never lets it look again.
+    pub fn rouse(&self, worker: usize, saw_work: bool) -> Roused {
+        if !self.take_bit(worker) {
+            return Roused::Searching;
+        }
+        if !saw_work {
+            return Roused::Working;
+        }
+        // AcqRel: with the counting down of `found`.
+        self.searching.fetch_add(1, Ordering::AcqRel);
+        Roused::Searching
     }
 
     /// Transition 4, after a push: the worker to unpark, if one is to be. The right one to call

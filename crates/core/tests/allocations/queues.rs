@@ -42,7 +42,7 @@ pub(super) fn rows(table: &mut Table) {
         assert_eq!(idle.wake_one(), Some(round % 70));
         let _ = parker.unpark();
         let _ = parker.park(None);
-        let _ = (idle.rouse(round % 70), idle.found());
+        let _ = (idle.rouse(round % 70, false), idle.found());
         let now = std::time::Instant::now();
         let look = spin.start(now);
         spin.learn(&look, now);

@@ -154,11 +154,12 @@ impl Worker {
                 continue;
             }
             shared.idle.sleep(self.number, std::mem::take(&mut searching));
-            if !shared.sees_work() && !shared.ended.load(Ordering::Acquire) {
+            let saw_work = shared.sees_work();
+            if !saw_work && !shared.ended.load(Ordering::Acquire) {
                 let _ = shared.parkers[self.number].park(None);
                 spin.learn(&look, Instant::now());
             }
-            searching = shared.idle.rouse(self.number) == Roused::Searching;
+            searching = shared.idle.rouse(self.number, saw_work) == Roused::Searching;
         }
         if searching {
             let _ = shared.idle.found();

@@ -52,12 +52,28 @@ impl Shared {
         }
     }
 
-    fn find(&self, worker: usize, local: &Local<Box<Node>>) -> Option<Box<Node>> {
-        let stolen = || {
-            let victims = self.stealers.iter().enumerate().filter(|&(victim, _)| victim != worker);
-            victims.map(|(_, victim)| victim).find_map(|victim| victim.steal_into(local))
-        };
-        local.pop().or_else(|| self.inject.pop()).or_else(|| stolen().map(|stolen| stolen.first))
+    /// What a worker looks at before it searches.
+    fn next(&self, local: &Local<Box<Node>>) -> Option<Box<Node>> {
+        local.pop().or_else(|| self.inject.pop())
+    }
+
+    fn steal(&self, worker: usize, local: &Local<Box<Node>>) -> Option<Box<Node>> {
+        let victims = self.stealers.iter().enumerate().filter(|&(victim, _)| victim != worker);
+        let mut victims = victims.map(|(_, victim)| victim);
+        victims.find_map(|victim| victim.steal_into(local)).map(|stolen| stolen.first)
+    }
+
+    fn search(
+        &self,
+        worker: usize,
+        local: &Local<Box<Node>>,
+        searching: &mut bool,
+    ) -> Option<Box<Node>> {
+        *searching = *searching || self.idle.start_search();
+        if !*searching {
+            return None;
+        }
+        self.steal(worker, local).or_else(|| self.inject.pop())
     }
 
     fn sees_work(&self) -> bool {
@@ -69,8 +85,8 @@ impl Shared {
         let mut ran = 0;
         let mut searching = false;
         while ran < count {
-            searching = searching || self.idle.start_search();
-            if let Some(_item) = self.find(worker, local) {
+            let next = self.next(local);
+            if let Some(_item) = next.or_else(|| self.search(worker, local, &mut searching)) {
                 ran += 1;
                 let last = std::mem::take(&mut searching) && self.idle.found() == Found::Last;
                 if last && self.sees_work() {
@@ -79,10 +95,14 @@ impl Shared {
                 continue;
             }
             self.idle.sleep(worker, std::mem::take(&mut searching));
-            if !self.sees_work() {
+            let saw_work = self.sees_work();
+            if saw_work {
+                // It may be in the hands of another who has yet to say so.
+                thread::yield_now();
+            } else {
                 let _ = self.parkers[worker].park(None);
             }
-            searching = self.idle.rouse(worker) == Roused::Searching;
+            searching = self.idle.rouse(worker, saw_work) == Roused::Searching;
             if self.ended.load(Ordering::SeqCst) == 1 {
                 break;
             }

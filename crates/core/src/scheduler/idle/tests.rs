@@ -22,7 +22,7 @@ fn t5_a_push_wakes_one_and_the_next_push_nobody() {
         assert_eq!(idle.wake_one(), None);
         assert_eq!(idle.wake_one_hint(), None);
     }
-    assert_eq!(idle.rouse(0), Roused::Searching);
+    assert_eq!(idle.rouse(0, false), Roused::Searching);
     assert_eq!(idle.counts(), (1, 3));
 }
 
@@ -34,7 +34,7 @@ fn t5_ramp_up_one_after_the_other() {
     let mut next = idle.wake_one();
     while let Some(worker) = next {
         awake.push(worker);
-        assert_eq!(idle.rouse(worker), Roused::Searching);
+        assert_eq!(idle.rouse(worker, false), Roused::Searching);
         assert_eq!(idle.found(), Found::Last);
         next = idle.wake_one_hint();
     }
@@ -57,7 +57,7 @@ fn a_worker_that_wakes_by_itself_is_nobodys() {
     let idle = Idle::new(2);
     assert!(idle.start_search());
     idle.sleep(1, true);
-    assert_eq!(idle.rouse(1), Roused::Working);
+    assert_eq!(idle.rouse(1, false), Roused::Working);
     assert_eq!(idle.wake_one(), None);
     assert_eq!(idle.counts(), (0, 0));
 }

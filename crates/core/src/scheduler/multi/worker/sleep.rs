@@ -41,7 +41,9 @@ impl Worker {
         let began = self.spin.borrow().start(now);
         self.shared.rest.lie_down(self.index, here.live.get());
         self.shared.idle.sleep(self.index, searching);
-        if self.may_sleep() {
+        // The look that follows the fence of `Idle::sleep`.
+        let saw_work = self.shared.has_work();
+        if !saw_work && self.may_sleep() {
             if self.shared.rest.is_watched() {
                 self.shared.tell_of_rest();
             }
@@ -51,7 +53,7 @@ impl Worker {
             yield_now();
         }
         self.shared.rest.get_up(self.index);
-        let roused = self.shared.idle.rouse(self.index);
+        let roused = self.shared.idle.rouse(self.index, saw_work);
         let now = Instant::now();
         self.spin.borrow_mut().learn(&began, now);
         self.counts().get_up(now.saturating_duration_since(self.shared.began));
@@ -63,11 +65,10 @@ impl Worker {
         roused == Roused::Searching
     }
 
-    /// The look that follows the fence of `Idle::sleep`.
+    /// The rest of that look: at what is for this worker alone.
     fn may_sleep(&self) -> bool {
         let shared = &self.shared;
-        !shared.has_work()
-            && self.peer().mail.is_empty()
+        self.peer().mail.is_empty()
             && !shared.is_ending()
             && shared.is_closing() == self.noted_closing.get()
     }
