@@ -83,7 +83,7 @@ pub use wait_queue::{WaitQueue, Waiting, Woken};
 #[path = "../../tests/support/sync_ledger.rs"]
 mod ledger;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod wait_tests;
 
 #[cfg(all(test, loom))]

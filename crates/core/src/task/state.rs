@@ -289,8 +289,10 @@ impl State {
         // Relaxed: the place is this thread's alone.
         let now = self.0.load(Ordering::Relaxed);
         let generation = (now & !(GENERATION - 1)).wrapping_add(GENERATION);
+        // Whoever walks over the places of a pool may ask a free one for its number.
+        let stays = now & POOLED;
         // Release: with the Acquire of `claim`; in a pool, with the Release of its lists.
-        self.0.store(generation | COMPLETE, Ordering::Release);
+        self.0.store(generation | stays | COMPLETE, Ordering::Release);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::task::dispatch::{Closing, Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::slow::Stopwatch;
 use crate::task::stuck::{self, Witness};
-use crate::task::{Dump, Hook, Step, TaskId, TaskRef, info, run};
+use crate::task::{Doing, Dump, Hook, Step, TaskId, TaskRef, info, run};
 use crate::time::Timers;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
@@ -292,9 +292,20 @@ impl Shared {
         if before.live() == 0 || !self.witness.all_stuck(&self.dispatch.depot, stuck::is_stuck) {
             return None;
         }
+        self.listed(before)
+    }
+
+    /// The list of tasks that were found stuck since `before`.
+    ///
+    /// No worker got up in between, so no task has run. One that another thread is making at this moment
+    /// was counted before it was there: it is missing in the list, or came too late to be looked at and is
+    /// ready.
+    fn listed(&self, before: Stamp) -> Option<Stalled> {
         let tasks = self.dump();
-        // No worker got up in between, so no task has run, and none was spawned.
-        (self.stamp()? == before).then_some(Stalled { tasks })
+        let all_wait = tasks.iter().all(|task| matches!(task.doing, Doing::Waiting { .. }));
+        let live = tasks.iter().filter(|task| !task.system).count();
+        let stalled = all_wait && live == before.live() as usize && self.stamp()? == before;
+        stalled.then_some(Stalled { tasks })
     }
 
     /// The same for a thread that waits with that waker, of which it knows one.
@@ -303,8 +314,7 @@ impl Shared {
         if !stuck::all_stuck_but_for(&self.dispatch.depot, waker, wakers.checked_sub(1)?) {
             return None;
         }
-        let tasks = self.dump();
-        (self.stamp()? == before).then_some(Stalled { tasks })
+        self.listed(before)
     }
 
     pub(super) fn trace(&self, step: impl FnOnce() -> Step) {

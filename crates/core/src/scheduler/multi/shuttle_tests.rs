@@ -292,3 +292,21 @@ fn a_lost_wake_is_a_deadlock() {
         task::block_on(join).unwrap();
     });
 }
+
+/// A task from outside is counted before it is there to be looked at: whoever looks meanwhile does not take
+/// the scheduler for stalled.
+#[test]
+fn shuttle_l9_a_task_that_is_being_made_is_no_alarm() {
+    explore(|| {
+        let scheduler = Arc::new(start(1));
+        while scheduler.activity().asleep == 0 {
+            thread::yield_now();
+        }
+        let looking = scheduler.clone();
+        let looks = thread::spawn(move || assert!(looking.check_stalled().is_none()));
+        let task = scheduler.spawn(async {});
+        looks.join().unwrap();
+        task::block_on(task).unwrap();
+        assert_nothing_left(&scheduler);
+    });
+}

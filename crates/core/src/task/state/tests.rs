@@ -140,6 +140,7 @@ fn complete_without_anybody_is_alone() {
     assert_eq!(state.start_poll(), Start::Poll);
     assert_eq!(state.complete(End::Ready, nobody), Completed::Alone);
     state.free_place();
+    assert!(state.look().is_pooled(), "its number is asked for even while it is free");
     assert_eq!(state.look().generation(), 1);
     assert!(state.look().is_complete() && state.claim());
 }
