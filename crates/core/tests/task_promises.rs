@@ -174,8 +174,8 @@ fn f4_nothing_can_be_read_before_it_is_ready() {
 #[test]
 fn f23_handles_and_ops_are_a_few_words() {
     type Prepare = fn(&mut Resource, &mut BlockPool) -> Result<(), Error>;
-    assert_eq!(size_of::<JoinHandle<[u64; 100]>>(), 16);
-    assert_eq!(size_of::<LocalJoinHandle<u8>>(), 16);
+    assert_eq!(size_of::<JoinHandle<[u64; 100]>>(), 8);
+    assert_eq!(size_of::<LocalJoinHandle<u8>>(), 8);
     assert_eq!(size_of::<Op<Prepare>>(), 24);
     assert_eq!(size_of::<WakerRef>(), 8);
 }
