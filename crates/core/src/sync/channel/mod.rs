@@ -149,7 +149,7 @@ impl<T, K: Sharing> Place for Channel<T, K> {
         &self.lock
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, state: &mut State<T, K>, wakes: &mut WakeBatch<K>) {
         state.settle(wakes);
     }

@@ -21,7 +21,7 @@ impl<T, K: Sharing> Receives<T, K> {
     }
 
     /// Takes an item, or fails for good.
-    #[inline]
+    #[inline(always)]
     fn take(state: &mut State<T, K>, wakes: &mut WakeBatch<K>) -> Option<Result<T, RecvError>> {
         match state.take(wakes) {
             Some(item) => Some(Ok(item)),

@@ -85,7 +85,7 @@ impl<T, K: Sharing> State<T, K> {
     }
 
     /// An item, where one is there that is not promised. The batch has room.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, wakes: &mut WakeBatch<K>) -> Option<T> {
         if self.available() <= self.promised_items {
             self.asked = self.asks();
@@ -104,6 +104,7 @@ impl<T, K: Sharing> State<T, K> {
 
     /// The first offer. A sender before it that asks for room is asked, so that it is not passed
     /// over for ever.
+    #[inline(never)]
     fn take_offer(&mut self, wakes: &mut WakeBatch<K>) -> Option<T> {
         self.asked = self.asks();
         let item = self.senders.grant_first_that(wakes, Option::is_some, Option::take).flatten()?;
@@ -114,13 +115,23 @@ impl<T, K: Sharing> State<T, K> {
     /// Serves the lines (S3), as far as the batch has room.
     #[inline(always)]
     pub(super) fn settle(&mut self, wakes: &mut WakeBatch<K>) {
-        if self.receivers.is_empty() && self.senders.is_empty() {
+        if self.is_settled() {
             self.asked = false;
         } else {
             self.serve_lines(wakes);
         }
     }
 
+    /// Whether it takes one look to see that nobody can be served: nobody is in line, or receivers
+    /// only, and nothing is there for them.
+    #[inline(always)]
+    fn is_settled(&self) -> bool {
+        self.senders.is_empty()
+            && (self.receivers.is_empty()
+                || (!self.closed && self.items.len() <= self.promised_items))
+    }
+
+    #[inline(never)]
     fn serve_lines(&mut self, wakes: &mut WakeBatch<K>) {
         if self.closed {
             self.dismiss(wakes);
