@@ -421,14 +421,8 @@ impl Drop for LocalScheduler {
         self.here.close();
         self.end_all();
         if let Some(ops) = &self.ops {
-            {
-                let _entered = here::enter(&self.here);
-                if ops.drain(self.drain_deadline) > 0 {
-                    // The kernel still writes there: it stays, on purpose.
-                    std::mem::forget(ops.clone());
-                }
-            }
-            ops.tie(None);
+            let _entered = here::enter(&self.here);
+            ops.end(self.drain_deadline);
         }
         // What still runs then goes on, on a thread that is left behind.
         let _ = self.shared.dispatch.blocking.shutdown(self.drain_deadline);

@@ -65,6 +65,7 @@ pub use shutdown::Shutdown;
 use super::affinity::Places;
 use super::cpu_pool::{CpuPoolMetrics, Job, JobOptions};
 use super::local::Stalled;
+use super::op::Ops;
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::loom::long_lived::{Builder, JoinHandle as Thread, Mutex, MutexGuard, mpsc};
@@ -99,7 +100,8 @@ impl Scheduler {
             let (blocks_max, starts) = (options.blocks_max, starts.clone());
             let life = move || {
                 let make = || make.map(|make| make(index)).transpose();
-                let made = || Ok(make()?.map(|made| worker::ops_of(made, blocks_max)));
+                let ops = |(driver, home)| Ops::new(driver, home, blocks_max);
+                let made = || Ok(make()?.map(ops));
                 let told = move |result| _ = starts.send(result);
                 worker::run(shared, index, local, made, told);
             };

@@ -193,14 +193,18 @@ impl Ops {
         })
     }
 
-    /// Ends the loop: what is still in flight is cancelled, and waited for up to the deadline. How
-    /// many ops the kernel did not let go of.
-    pub(super) fn drain(&self, deadline: Duration) -> usize {
+    /// Ends the loop with its scheduler: what is still in flight is cancelled, and waited for up to the
+    /// deadline.
+    pub(super) fn end(&self, deadline: Duration) {
         let drained = self.0.driver.borrow_mut().drain(deadline, &mut |completion| {
             self.complete(completion);
         });
         self.wake_others();
-        drained.still_in_flight
+        if drained.still_in_flight > 0 {
+            // The kernel still writes there: it stays, on purpose.
+            std::mem::forget(self.clone());
+        }
+        self.tie(None);
     }
 
     pub(super) fn wake_others(&self) {

@@ -25,7 +25,6 @@ use super::super::deque::{Local, Pushed};
 use super::super::idle::{Found, Spin};
 use super::super::op::{self, Ops};
 use super::counts::{Counts, add};
-use super::options::Loop;
 use super::shared::{Peer, Shared};
 use crate::error::Error;
 use crate::random::Random;
@@ -141,11 +140,6 @@ pub(super) fn run(
     here.leave();
     worker.counts().lie_down(shared.began.elapsed());
     shared.rest.lie_down(index, here.live.get());
-}
-
-/// The ops of a loop that was just made, on its thread.
-pub(super) fn ops_of((driver, home): Loop, blocks_max: usize) -> Ops {
-    Ops::new(driver, home, blocks_max)
 }
 
 /// See [`Workers::Many`].

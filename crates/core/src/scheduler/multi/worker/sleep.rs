@@ -121,11 +121,7 @@ impl Worker {
             let _ = self.peer().seat.parker.park(Instant::now().checked_add(STRAGGLER));
         }
         if let Some(ops) = &self.ops {
-            if ops.drain(self.shared.drain_deadline) > 0 {
-                // The kernel still writes there: it stays, on purpose.
-                std::mem::forget(ops.clone());
-            }
-            ops.tie(None);
+            ops.end(self.shared.drain_deadline);
         }
     }
 }
