@@ -296,7 +296,7 @@ pub(super) unsafe fn release_joined(task: TaskRef) {
     if task.state().drop_reference() {
         here::with(|here| match here {
             // SAFETY: as in `release`.
-            Some(here) if here.dispatch == task.dispatch() => unsafe { free_here(task, here) },
+            Some(here) if here.is_of(task.dispatch()) => unsafe { free_here(task, here) },
             // SAFETY: as above.
             _ => unsafe { free_elsewhere(task) },
         });
@@ -324,7 +324,7 @@ pub(super) unsafe fn release_at_home(task: TaskRef, here: &Here) {
 pub(super) unsafe fn free(task: TaskRef) {
     here::with(|here| match here {
         // SAFETY: the caller's promise.
-        Some(here) if here.dispatch == task.dispatch() => unsafe { free_here(task, here) },
+        Some(here) if here.is_of(task.dispatch()) => unsafe { free_here(task, here) },
         // SAFETY: the caller's promise.
         _ => unsafe { free_elsewhere(task) },
     });

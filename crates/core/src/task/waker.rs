@@ -96,7 +96,7 @@ unsafe fn wake(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
     here::with(|here| match here {
-        Some(here) if here.dispatch == task.dispatch() => {
+        Some(here) if here.is_of(task.dispatch()) => {
             if here.is_home() {
                 wake_here(here, task);
                 // SAFETY: the waker's reference is given up here, and nothing is done with the task
@@ -124,9 +124,9 @@ unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
     here::with(|here| match here {
-        Some(here) if here.is_home() && here.dispatch == task.dispatch() => wake_here(here, task),
+        Some(here) if here.is_home() && here.is_of(task.dispatch()) => wake_here(here, task),
         Some(here) if here.current.get() == Some(task) => here.woken.set(true),
-        Some(here) if here.dispatch == task.dispatch() => {
+        Some(here) if here.is_of(task.dispatch()) => {
             if task.state().wake() == Wake::Enqueue {
                 push(here, task);
             }
@@ -166,7 +166,7 @@ fn wake_from_outside(task: TaskRef) {
 /// Puts a task that holds SCHEDULED into the queue where it belongs.
 pub(super) fn schedule(task: TaskRef) {
     here::with(|here| match here {
-        Some(here) if here.dispatch == task.dispatch() => push(here, task),
+        Some(here) if here.is_of(task.dispatch()) => push(here, task),
         // SAFETY: it holds SCHEDULED or ENTERED, and so keeps its scheduler.
         _ => unsafe { Dispatch::schedule_from_outside(task.dispatch(), task) },
     });
@@ -175,7 +175,7 @@ pub(super) fn schedule(task: TaskRef) {
 /// Asks a task that the caller keeps to be dropped.
 pub(super) fn abort(task: TaskRef) {
     here::with(|here| match here {
-        Some(here) if here.is_home() && here.dispatch == task.dispatch() => {
+        Some(here) if here.is_home() && here.is_of(task.dispatch()) => {
             if task.state().abort_at_home() && here.current.get() != Some(task) {
                 wake_at_home(here, task);
             }
@@ -212,7 +212,7 @@ unsafe fn drop_waker(data: *const ()) {
     // SAFETY: a waker's data, by the contract of the table.
     let task = unsafe { task(data) };
     here::with(|here| match here {
-        Some(here) if here.is_home() && here.dispatch == task.dispatch() => {
+        Some(here) if here.is_home() && here.is_of(task.dispatch()) => {
             // SAFETY: the waker's reference is given up here, and nothing is done with the task
             // afterwards.
             unsafe { run::release_at_home(task, here) };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  worker:   awake ─1 lie down (its count of live tasks)─► asleep ─2 get up─► awake
-//!  anybody:  3 live_at_rest: all asleep, twice the same ─► the sum of the counts
+//!  anybody:  3 stamp: all asleep, twice the same ─► the sum of the counts
 //! ```
 //!
 //! A spawn and a task's end change a number that belongs to the thread alone where they happen; no
@@ -103,12 +103,7 @@ impl Rest {
     }
 
     /// Transition 3: how many tasks keep the scheduler going, if no worker is awake. `guests` is the
-    /// pool's count.
-    pub(super) fn live_at_rest(&self, guests: impl Fn() -> u64) -> Option<u32> {
-        self.stamp(guests).map(Stamp::live)
-    }
-
-    /// The same, to be compared with a later one: if they are equal no worker was awake in between.
+    /// pool's count. If a later one is equal, no worker was awake in between.
     pub(super) fn stamp(&self, guests: impl Fn() -> u64) -> Option<Stamp> {
         let first = self.read(&guests)?;
         let second = self.read(&guests)?;

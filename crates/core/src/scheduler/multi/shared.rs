@@ -17,7 +17,7 @@ use crate::task::dispatch::{Closing, Dispatch, Status};
 use crate::task::pool::Depot;
 use crate::task::slow::Stopwatch;
 use crate::task::stuck::{self, Witness};
-use crate::task::{Doing, Dump, Hook, Step, TaskId, TaskRef, info, run};
+use crate::task::{Doing, Dump, Hook, Step, TaskId, TaskRef, here, info, run};
 use crate::time::Timers;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
@@ -117,6 +117,11 @@ impl Shared {
     pub(super) fn dispatch(self: &Arc<Self>) -> NonNull<Dispatch> {
         // SAFETY: an `Arc`'s pointer is not null.
         unsafe { NonNull::new_unchecked(Arc::as_ptr(self).cast_mut().cast()) }
+    }
+
+    /// Whether this thread is one of the workers.
+    pub(super) fn is_here(self: &Arc<Self>) -> bool {
+        here::with(|here| here.is_some_and(|here| here.is_of(self.dispatch())))
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -232,9 +237,9 @@ impl Shared {
         self.rest.stamp(|| self.dispatch.depot.guests())
     }
 
-    /// See [`Rest::live_at_rest`].
+    /// How many tasks keep the scheduler going, if no worker is awake.
     pub(super) fn live_at_rest(&self) -> Option<u32> {
-        self.rest.live_at_rest(|| self.dispatch.depot.guests())
+        self.stamp().map(Stamp::live)
     }
 
     /// A worker has lain down, its fence is made, and there is no work: tells those who wait for that.

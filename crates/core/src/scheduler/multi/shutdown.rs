@@ -4,7 +4,7 @@
 
 use super::shared::Shared;
 use crate::loom::long_lived::JoinHandle;
-use crate::task::{here, run};
+use crate::task::run;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ pub(super) fn shutdown(
     deadline: Duration,
 ) -> Shutdown {
     // One of its own tasks would wait for itself.
-    let within = here::with(|here| here.is_some_and(|here| here.is_of(shared.dispatch())));
+    let within = shared.is_here();
     let deadline = if within { Duration::ZERO } else { deadline };
     let until = Instant::now() + deadline;
     shared.start_closing();

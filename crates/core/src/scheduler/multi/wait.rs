@@ -5,7 +5,6 @@
 use super::super::local::RunError;
 use super::Scheduler;
 use super::shared::Registered;
-use crate::task::here;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -35,8 +34,7 @@ impl Scheduler {
     /// Where it is called from one of its own tasks.
     pub fn run(&self) -> Result<i32, RunError> {
         let shared = &self.shared;
-        let within = here::with(|here| here.is_some_and(|here| here.is_of(shared.dispatch())));
-        assert!(!within, "a scheduler was run by one of its own tasks");
+        assert!(!shared.is_here(), "a scheduler was run by one of its own tasks");
         shared.rest.watch();
         let ended = shared.watch.wait(None, || {
             let over = shared.over();

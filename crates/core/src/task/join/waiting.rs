@@ -116,9 +116,9 @@ fn words(joiner: TaskRef) -> [*mut (); 2] {
 ///
 /// The caller is the task's join handle, which is not done and goes now.
 pub(super) unsafe fn let_go(task: TaskRef) {
-    let unshared = here::with(|here| {
-        here.is_some_and(|here| here.is_home() && here.dispatch == task.dispatch())
-    }) && task.state().drop_join_at_home(task.header().inside_exactly());
+    let unshared =
+        here::with(|here| here.is_some_and(|here| here.is_home() && here.is_of(task.dispatch())))
+            && task.state().drop_join_at_home(task.header().inside_exactly());
     if unshared {
         return;
     }

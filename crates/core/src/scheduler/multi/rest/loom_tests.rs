@@ -19,7 +19,7 @@ impl Two {
     fn sleep(&self, worker: usize, live: i64) {
         self.rest.lie_down(worker, live);
         fence(SeqCst);
-        if self.rest.is_watched() && self.rest.live_at_rest(|| 0) == Some(0) {
+        if self.rest.is_watched() && self.rest.stamp(|| 0).map(Stamp::live) == Some(0) {
             self.told.fetch_add(1, Relaxed);
         }
     }
@@ -62,12 +62,12 @@ fn loom_a_task_that_is_on_its_way_is_counted() {
         let (a, b) = (two.clone(), two.clone());
         let a = thread::spawn(move || spawns(&a));
         let b = thread::spawn(move || takes(&b));
-        if two.rest.live_at_rest(|| 0) == Some(0) {
+        if two.rest.stamp(|| 0).map(Stamp::live) == Some(0) {
             assert_eq!(two.ended.load(Relaxed), 1);
         }
         a.join().unwrap();
         let left = if b.join().unwrap() { 0 } else { 1 };
-        assert_eq!(two.rest.live_at_rest(|| 0), Some(left));
+        assert_eq!(two.rest.stamp(|| 0).map(Stamp::live), Some(left));
     });
 }
 
@@ -88,7 +88,7 @@ fn loom_who_watches_is_told_or_sees_it() {
             })
             .collect();
         two.rest.watch();
-        let seen = two.rest.live_at_rest(|| 0) == Some(0);
+        let seen = two.rest.stamp(|| 0).map(Stamp::live) == Some(0);
         workers.into_iter().for_each(|worker| worker.join().unwrap());
         assert!(seen || two.told.load(Relaxed) > 0);
     });
