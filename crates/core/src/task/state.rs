@@ -312,6 +312,19 @@ const fn woken(now: u64) -> (u64, Wake) {
     }
 }
 
+#[cfg(test)]
+pub(super) const PLAIN: Born = Born {
+    pooled: true,
+    system: false,
+    named: false,
+    home: false,
+    pinned: false,
+    entered: false,
+    away: false,
+};
+#[cfg(test)]
+pub(super) const HOMELY: Born = Born { home: true, ..PLAIN };
+
 #[cfg(all(test, not(any(loom, shuttle))))]
 #[path = "state/tests.rs"]
 mod tests;

@@ -7,16 +7,6 @@ use crate::loom::{Ordering, UnsafeCell};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-const PLAIN: Born = Born {
-    pooled: true,
-    system: false,
-    named: false,
-    home: false,
-    pinned: false,
-    entered: false,
-    away: false,
-};
-const HOMELY: Born = Born { home: true, ..PLAIN };
 /// With a join handle that may leave its thread.
 const AWAY: Born = Born { away: true, ..HOMELY };
 

@@ -2,17 +2,6 @@
 
 use super::*;
 
-const PLAIN: Born = Born {
-    pooled: true,
-    system: false,
-    named: false,
-    home: false,
-    pinned: false,
-    entered: false,
-    away: false,
-};
-const HOMELY: Born = Born { home: true, ..PLAIN };
-
 fn spawned(born: Born) -> State {
     let state = State::free();
     state.spawn(born);
