@@ -1,7 +1,7 @@
 // Written from crates/core/src/abi.rs by `npm run generate`. Do not edit.
 
 /** Both sides compare it when they meet. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** What an operation does. */
 export const Opcode: {
@@ -27,11 +27,35 @@ export const Opcode: {
   readonly Cancel: 19;
   readonly CancelHandle: 20;
   readonly CancelAll: 21;
+  readonly SyncFileRange: 22;
+  readonly Fadvise: 23;
+  readonly Splice: 24;
+  readonly Getxattr: 25;
+  readonly Setxattr: 26;
+  readonly Waitid: 27;
+  readonly Pipe: 28;
+  readonly LinkTimeout: 29;
+  readonly MsgRing: 30;
+  readonly InstallFixed: 31;
   readonly Readdir: 32;
   readonly Readlink: 33;
   readonly Realpath: 34;
   readonly Access: 35;
   readonly CopyFile: 36;
+  readonly Socket: 40;
+  readonly Bind: 41;
+  readonly Listen: 42;
+  readonly Connect: 43;
+  readonly Accept: 44;
+  readonly Send: 45;
+  readonly Recv: 46;
+  readonly Sendmsg: 47;
+  readonly Recvmsg: 48;
+  readonly SendZc: 49;
+  readonly SendmsgZc: 50;
+  readonly Shutdown: 51;
+  readonly Setsockopt: 52;
+  readonly Getsockopt: 53;
 } = {
   Nop: 0,
   OpenAt: 1,
@@ -55,11 +79,35 @@ export const Opcode: {
   Cancel: 19,
   CancelHandle: 20,
   CancelAll: 21,
+  SyncFileRange: 22,
+  Fadvise: 23,
+  Splice: 24,
+  Getxattr: 25,
+  Setxattr: 26,
+  Waitid: 27,
+  Pipe: 28,
+  LinkTimeout: 29,
+  MsgRing: 30,
+  InstallFixed: 31,
   Readdir: 32,
   Readlink: 33,
   Realpath: 34,
   Access: 35,
   CopyFile: 36,
+  Socket: 40,
+  Bind: 41,
+  Listen: 42,
+  Connect: 43,
+  Accept: 44,
+  Send: 45,
+  Recv: 46,
+  Sendmsg: 47,
+  Recvmsg: 48,
+  SendZc: 49,
+  SendmsgZc: 50,
+  Shutdown: 51,
+  Setsockopt: 52,
+  Getsockopt: 53,
 };
 
 /** Length of a table indexed by opcode. */

@@ -34,13 +34,39 @@
 //! | Access | directory | | | `R_OK` … | path |
 //! | CopyFile | directory | | | `COPYFILE_*` | path, second path |
 //!
+//! The ops below are of Rust lanes so far; a port refuses them. *extra* are the two words of
+//! [`crate::resource::Prepared`], *address* a socket address in the op's own memory
+//! ([`crate::resource::Resource::set_address`]), *message* what a `msghdr` names
+//! ([`crate::resource::Resource::set_message`]).
+//!
+//! | op | fd | buffer, length | offset | op_flags | extra |
+//! |---|---|---|---|---|---|
+//! | SyncFileRange | file | length: bytes | position | `SYNC_FILE_RANGE_*` | |
+//! | Fadvise | file | length: bytes | position | `POSIX_FADV_*` | |
+//! | Splice | where to | length: bytes | position there | `SPLICE_F_*` | 0: where from; `offset_from`: position there |
+//! | Getxattr, Setxattr | file | value | | `XATTR_*` | first path: file (none: the fd), second: name |
+//! | Waitid | pidfd | | | `W*` options | the `siginfo_t` lies in `back` |
+//! | Pipe | | | | `O_*` | two descriptors in `back` |
+//! | LinkTimeout | | | nanoseconds | | ends the linked op before it |
+//! | MsgRing | ring | length: the result | user data | flags of the completion | |
+//! | InstallFixed | place in the ring's table | | | `O_CLOEXEC` | |
+//! | Socket | | | | `SOCK_*` flags | 0: domain, 1: type; `offset`: protocol |
+//! | Bind, Connect | socket | | | | address |
+//! | Listen | socket | length: backlog | | | |
+//! | Accept | socket | | | `SOCK_*` | address of the peer comes back |
+//! | Send, SendZc | socket | data | | `MSG_*` | 0: [`io_flag`]; with an address: where to |
+//! | Recv | socket | data, or PICKED | | `MSG_*` | 0: [`io_flag`] |
+//! | Sendmsg, SendmsgZc, Recvmsg | socket | | | `MSG_*` | 0: [`io_flag`]; message |
+//! | Shutdown | socket | | | `SHUT_*` | |
+//! | Setsockopt, Getsockopt | socket | length: bytes of the value, in `back` | | | 0: level, 1: option |
+//!
 //! A position of [`POSITION_CURRENT`] means the file's own position. Cancel, CancelHandle and
 //! CancelAll use no slot and give no completion: the op that they end gives its own.
 
 #![forbid(unsafe_code)]
 
 /// Changes whenever a number in this file does; both sides compare it when they meet.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 macro_rules! opcodes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
@@ -111,6 +137,26 @@ opcodes! {
     CancelHandle = 20,
     /// Asks that every op of the lane be cancelled.
     CancelAll = 21,
+    /// Has a range of a file written to the device.
+    SyncFileRange = 22,
+    /// Says how a file will be used.
+    Fadvise = 23,
+    /// Moves bytes between a pipe and another file, inside the kernel.
+    Splice = 24,
+    /// Reads an extended attribute.
+    Getxattr = 25,
+    /// Sets an extended attribute.
+    Setxattr = 26,
+    /// Waits for a child to change its state.
+    Waitid = 27,
+    /// Makes a pipe.
+    Pipe = 28,
+    /// Ends the op that it is linked behind when the time is over.
+    LinkTimeout = 29,
+    /// Posts a completion to another ring.
+    MsgRing = 30,
+    /// Makes a descriptor of a file in the ring's table.
+    InstallFixed = 31,
     /// Lists a directory.
     Readdir = 32,
     /// Reads what a symbolic link points to.
@@ -121,6 +167,34 @@ opcodes! {
     Access = 35,
     /// Copies a file's content and mode, sharing blocks where the file system can.
     CopyFile = 36,
+    /// Makes a socket.
+    Socket = 40,
+    /// Gives a socket its address.
+    Bind = 41,
+    /// Has a socket take connections.
+    Listen = 42,
+    /// Connects a socket.
+    Connect = 43,
+    /// Takes a connection.
+    Accept = 44,
+    /// Sends from one buffer.
+    Send = 45,
+    /// Receives into one buffer.
+    Recv = 46,
+    /// Sends from several segments, to an address, with control data.
+    Sendmsg = 47,
+    /// Receives into several segments, with the sender's address and control data.
+    Recvmsg = 48,
+    /// As Send, without copying: the buffer is the kernel's until its second completion.
+    SendZc = 49,
+    /// As Sendmsg, without copying.
+    SendmsgZc = 50,
+    /// Ends one direction of a connection, or both.
+    Shutdown = 51,
+    /// Sets an option of a socket.
+    Setsockopt = 52,
+    /// Reads an option of a socket.
+    Getsockopt = 53,
 }
 
 /// One more than the highest opcode: the length of a table indexed by opcode.
@@ -139,6 +213,21 @@ pub mod op_flag {
     /// Brings a small regular file's content instead of a handle, and closes it (`OpenAt` for
     /// reading only): one op where there would be four. Where it cannot, there is a handle.
     pub const CONTENT: u8 = 16;
+    /// The next op of the loop starts when this one has succeeded in full, and is cancelled where it has
+    /// not (Rust lanes only, as all below).
+    pub const LINK: u8 = 32;
+    /// The next op starts when this one is over, however it went.
+    pub const HARDLINK: u8 = 64;
+    /// Many completions, until one without MORE: Accept, Recv, Recvmsg, PollAdd, Read, Timeout.
+    pub const MULTISHOT: u8 = 128;
+}
+
+/// Bits of the first extra word of an op that sends or receives.
+pub mod io_flag {
+    /// Waits for readiness first: for a socket that is known to have nothing.
+    pub const POLL_FIRST: u32 = 1;
+    /// Fills, or sends, several picked buffers with one completion (Linux 6.10; else one at a time).
+    pub const BUNDLE: u32 = 2;
 }
 
 /// Where a descriptor's buffer lies.
@@ -149,6 +238,8 @@ pub mod buffer_kind {
     pub const SLAB: u8 = 1;
     /// In memory of the runtime that was staged for the slot, or is made for it.
     pub const OWNED: u8 = 2;
+    /// Of a group of the loop's: which one is picked when there is something to put into it.
+    pub const PICKED: u8 = 3;
 }
 
 /// Bits of [`CompletionRecord::flags`].
@@ -166,6 +257,12 @@ pub mod completion_flag {
     /// The op brought the file's whole content, `result` bytes, and closed it. They lie in the
     /// port's content area from byte `aux` of the port's memory on, or, with OWNED, with the slot.
     pub const CONTENT: u32 = 32;
+    /// A buffer was picked for it: its number is the upper half of the flags.
+    pub const PICKED: u32 = 64;
+    /// More of the same lies in the socket already.
+    pub const NONEMPTY: u32 = 128;
+    /// Where the number of a picked buffer begins.
+    pub const PICKED_SHIFT: u32 = 16;
 }
 
 /// `op_flags` of [`Opcode::CopyFile`], with the numbers of `node:fs`.

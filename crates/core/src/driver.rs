@@ -12,11 +12,14 @@
 
 #![forbid(unsafe_code)]
 
-use crate::abi::Opcode;
+use crate::abi::{ErrorKind, Opcode};
+use crate::buffers::BufferGroup;
 use crate::error::Error;
+use crate::home::Home;
 use crate::slot::Outcome;
 use crate::token::Token;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub mod sim;
@@ -41,6 +44,17 @@ pub struct Drained {
     /// Ops that the kernel (or a pool thread) still holds. Where it is not zero the home, and every
     /// buffer that these ops name, must stay for ever.
     pub still_in_flight: usize,
+}
+
+/// Which ops are to be cancelled, where it is not one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CancelKey {
+    /// Those of a descriptor.
+    Fd(RawFd),
+    /// Those that do this.
+    Opcode(Opcode),
+    /// All.
+    All,
 }
 
 /// What carries out the ops of one loop, on the loop's own thread.
@@ -72,6 +86,26 @@ pub trait Driver {
     /// Asks that an op be cancelled on which [`crate::slot::Slot::request_cancel`] said Ask. Never
     /// Busy: room for cancels is kept. The op's own completion is the answer.
     fn cancel(&mut self, token: Token) -> Result<(), Error>;
+
+    /// Asks that every op of a kind be cancelled that is in flight now: as [`Self::cancel`] for each,
+    /// transition 5 included. How many it asked for.
+    fn cancel_where(&mut self, _key: CancelKey) -> Result<usize, Error> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// Has ops pick buffers of this group; its number, for
+    /// [`Prepared::group`](crate::resource::Prepared::group). Unsupported where that is unknown.
+    fn add_buffers(&mut self, _group: Arc<BufferGroup>) -> Result<u16, Error> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// Forgets a group, after the last op that picks from it is over.
+    fn remove_buffers(&mut self, _group: u16) {}
+
+    /// Rings the bell of another loop, or has it rung with the next publish: whatever costs least.
+    fn ring(&mut self, other: &Home) {
+        other.doorbell.ring();
+    }
 
     /// Refuses new ops, cancels what it has, and turns until nothing is in flight or the time is
     /// over.

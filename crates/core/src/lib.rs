@@ -11,6 +11,7 @@
 
 pub mod abi;
 pub mod block;
+pub mod buffers;
 mod cpus;
 pub mod driver;
 pub mod error;

@@ -6,13 +6,19 @@
 //!          ├ blocks     paths over 255 bytes, more than 32 segments
 //!          ├ front      256 bytes: first path            ┐ or, together,
 //!          └ back       256 bytes: second path, statx,   ┘ 32 iovecs
-//!                       open_how or timespec
+//!                       open_how, timespec, an option
 //! ```
+//!
+//! An op of a socket has its address, and its `msghdr`, in front: see `message`.
 
 use crate::abi::{HandleId, Opcode, PATH_BYTES_MAX, SEGMENTS_MAX};
 use crate::block::{BLOCK_BYTES, Block, BlockPool};
 use crate::error::Error;
 use std::ffi::c_char;
+
+mod message;
+
+pub use message::{ADDRESS_BYTES_MAX, CONTROL_BYTES_MAX, Control, Received};
 
 /// Bytes of each inline area.
 pub const AREA_BYTES: usize = 256;
@@ -24,6 +30,8 @@ const IOVECS_INLINE_MAX: usize = 2 * AREA_BYTES / size_of::<libc::iovec>();
 pub const NOT_REGISTERED: u16 = u16::MAX;
 /// [`Prepared::fixed_file`] of a descriptor that is in no table.
 pub const NOT_FIXED: u32 = u32::MAX;
+/// [`Prepared::group`] of an op that has its buffer, or none.
+pub const NOT_PICKED: u16 = u16::MAX;
 
 /// A descriptor whose numbers were checked and turned into what a system call takes.
 ///
@@ -37,6 +45,9 @@ pub struct Prepared {
     pub flags: u8,
     /// The index of the registered buffer that holds `address`, or [`NOT_REGISTERED`].
     pub registered: u16,
+    /// The group that a buffer is picked from when there is something to put into it, or
+    /// [`NOT_PICKED`]. `length` is then the most that is wanted, zero: what fits.
+    pub group: u16,
     /// The descriptor, or `AT_FDCWD`, or -1.
     pub fd: i32,
     /// The same file's place in the ring's table, or [`NOT_FIXED`].
@@ -53,6 +64,8 @@ pub struct Prepared {
     pub extra: [u32; 2],
     /// Position, length or nanoseconds.
     pub offset: u64,
+    /// Of a Splice: the position that is read from.
+    pub offset_from: u64,
 }
 
 impl Prepared {
@@ -62,6 +75,7 @@ impl Prepared {
             opcode,
             flags: 0,
             registered: NOT_REGISTERED,
+            group: NOT_PICKED,
             fd: -1,
             fixed_file: NOT_FIXED,
             handle: HandleId::NONE,
@@ -70,6 +84,7 @@ impl Prepared {
             length: 0,
             extra: [0; 2],
             offset: 0,
+            offset_from: crate::abi::POSITION_CURRENT,
         }
     }
 }
@@ -99,6 +114,8 @@ pub struct Resource {
     /// A buffer of the runtime's: a large read or write, or a result of unknown size.
     pub owned: Option<Vec<u8>>,
     blocks: [Option<Block>; 2],
+    /// Of the socket address in front; zero where there is none.
+    address_length: libc::socklen_t,
     inline: Inline,
 }
 
@@ -108,6 +125,7 @@ impl Resource {
             prepared: Prepared::new(Opcode::Nop),
             owned: None,
             blocks: [None, None],
+            address_length: 0,
             inline: Inline { front: [0; AREA_BYTES], back: [0; AREA_BYTES] },
         }
     }
@@ -202,6 +220,7 @@ impl Resource {
     /// Gives back what was borrowed from `pool` and drops the owned buffer.
     pub fn release(&mut self, pool: &mut BlockPool) {
         self.owned = None;
+        self.address_length = 0;
         for block in &mut self.blocks {
             if let Some(block) = block.take() {
                 pool.give_back(block);

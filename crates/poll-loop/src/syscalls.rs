@@ -61,14 +61,29 @@ impl Stop {
 
 /// Whether `carry_out` knows the op. The rest belongs to a driver.
 pub const fn supports(opcode: Opcode) -> bool {
-    !matches!(
+    matches!(
         opcode,
-        Opcode::Nop
-            | Opcode::Timeout
-            | Opcode::PollAdd
-            | Opcode::Cancel
-            | Opcode::CancelHandle
-            | Opcode::CancelAll
+        Opcode::OpenAt
+            | Opcode::Close
+            | Opcode::Read
+            | Opcode::Write
+            | Opcode::Readv
+            | Opcode::Writev
+            | Opcode::Fsync
+            | Opcode::Fdatasync
+            | Opcode::Ftruncate
+            | Opcode::Fallocate
+            | Opcode::Statx
+            | Opcode::Unlinkat
+            | Opcode::Renameat
+            | Opcode::Mkdirat
+            | Opcode::Linkat
+            | Opcode::Symlinkat
+            | Opcode::Readdir
+            | Opcode::Readlink
+            | Opcode::Realpath
+            | Opcode::Access
+            | Opcode::CopyFile
     )
 }
 

@@ -43,6 +43,9 @@ pub(super) struct Prospect {
     pub(super) hot: bool,
 }
 
+/// Flags that a port's descriptors may not have.
+const RUST_ONLY: u8 = op_flag::DIRECT | op_flag::LINK | op_flag::HARDLINK | op_flag::MULTISHOT;
+
 impl Preparation<'_> {
     /// Fills `resource` from `d`.
     pub(super) fn prepare(
@@ -62,8 +65,9 @@ impl Preparation<'_> {
             registered: NOT_REGISTERED,
             ..Prepared::new(opcode)
         };
-        if d.flags & op_flag::DIRECT != 0 {
-            // A direct descriptor lives inside a chain and has no handle to name it by.
+        if d.flags & RUST_ONLY != 0 {
+            // A direct descriptor lives inside a chain and has no handle to name it by; a port has no
+            // chains, and one record for each op.
             return Err(ErrorKind::Unsupported.into());
         }
         let mut prospect = Prospect::default();
@@ -115,6 +119,7 @@ impl Preparation<'_> {
             Opcode::Cancel | Opcode::CancelHandle | Opcode::CancelAll => {
                 return Err(ErrorKind::BadDescriptor.into());
             }
+            _ => return Err(ErrorKind::Unsupported.into()),
         }
         Ok(prospect)
     }
