@@ -117,7 +117,7 @@ impl Resource {
         // SAFETY: `set_message` wrote it, and the kernel at most changed its numbers.
         let header = unsafe { self.message().read() };
         let address = (header.msg_namelen as usize).min(ADDRESS_BYTES_MAX);
-        let control = (header.msg_controllen as usize).min(CONTROL_BYTES_MAX);
+        let control = header.msg_controllen.min(CONTROL_BYTES_MAX);
         Received {
             address: &self.inline.front[..address],
             control: &self.inline.back[CONTROL_AT..CONTROL_AT + control],
@@ -172,11 +172,10 @@ mod tests {
             resource.set_message(count, Control::Send(&[9; 100]), &mut pool, iovec).unwrap();
             // SAFETY: it was just set.
             let header = unsafe { resource.message().read() };
-            assert_eq!((header.msg_namelen, header.msg_iovlen as usize), (16, count));
-            for index in 0..count {
-                // SAFETY: so many were written from there on.
-                assert_eq!(unsafe { (*header.msg_iov.add(index)).iov_len }, index);
-            }
+            assert_eq!((header.msg_namelen, header.msg_iovlen), (16, count));
+            // SAFETY: so many were written from there on.
+            let segments = unsafe { std::slice::from_raw_parts(header.msg_iov, count) };
+            assert!(segments.iter().enumerate().all(|(index, segment)| segment.iov_len == index));
             let received = resource.received();
             assert_eq!((received.address, received.control), (&[7; 16][..], &[9; 100][..]));
             resource.release(&mut pool);
