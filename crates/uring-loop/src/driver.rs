@@ -138,9 +138,9 @@ impl UringDriver {
             return Err(Refused { errno, at: "io_uring_setup", why: why.into(), option: None });
         }
         let can_wait_in_it = params.is_feature_ext_arg();
-        let opcodes = Opcodes::of(&ring)?;
+        let mut opcodes = Opcodes::of(&ring)?;
         let doorbell = home.doorbell.as_raw_fd();
-        let trial = Trial::run(&mut ring, doorbell)?;
+        let trial = Trial::run(&mut ring, doorbell, &mut opcodes)?;
         if let Some(mut workers_max) = config.io_wq_workers_max
             && let Err(error) = ring.submitter().register_iowq_max_workers(&mut workers_max)
         {

@@ -6,7 +6,9 @@ use crate::encode::{self, ROWS};
 use crate::ring::{self, Ring};
 use crate::setup::{Attempt, Flags, SETUP_FLAGS, SqThread};
 use io_uring::Probe;
+use io_uring::squeue::Entry;
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
 use wakering_core::park::Doorbell;
 
 /// One thing that a kernel may or may not have.
@@ -138,6 +140,11 @@ impl Opcodes {
     pub(crate) fn has(&self, number: u8) -> bool {
         self.0[usize::from(number)]
     }
+
+    /// The kernel names it and cannot do it.
+    fn strike(&mut self, number: u8) {
+        self.0[usize::from(number)] = false;
+    }
 }
 
 pub(crate) fn errno_of(error: &std::io::Error) -> i32 {
@@ -158,30 +165,48 @@ const TRIAL_ANY: u32 = 1;
 const TRIAL_FD: u32 = 2;
 
 impl Trial {
-    /// Sends a few harmless entries through an empty ring.
-    pub(crate) fn run(ring: &mut Ring, fd: i32) -> Result<Self, Refused> {
-        let refused = |errno| Refused::of(errno, "io_uring_enter");
+    /// Sends a few harmless entries through an empty ring, and strikes from `opcodes` what is known
+    /// and cannot be done.
+    pub(crate) fn run(ring: &mut Ring, fd: i32, opcodes: &mut Opcodes) -> Result<Self, Refused> {
         let mut trial = Self::default();
         for number in [TRIAL_NOP, TRIAL_ANY, TRIAL_FD] {
-            encode::trial(ring, number, fd).map_err(|_| refused(libc::EBUSY))?;
-            let mut answer = None;
-            while answer.is_none() {
-                ring.wait(None).map_err(refused)?;
-                ring.reap(|cqe| {
-                    answer = Some(cqe.result);
-                    true
-                });
-            }
-            // Nothing is there to be cancelled: ENOENT, or a count of zero, means that it is known.
-            let errno = answer.map_or(0, |result| (-result).max(0));
+            let errno = attempt(ring, &encode::trial(number, fd))?;
             match number {
+                // Nothing is there to be cancelled: ENOENT, or a count of zero, means: it is known.
                 TRIAL_ANY if errno != libc::ENOENT => trial.cancel_any = errno,
                 TRIAL_FD if errno != libc::ENOENT => trial.cancel_fd = errno,
                 _ => {}
             }
         }
+        // Linux 5.19 has commands to devices, 6.7 those to sockets, under the same number.
+        if opcodes.has(encode::COMMAND)
+            && let Some(socket) = any_socket()
+            && attempt(ring, &encode::option_trial(socket.as_raw_fd()))? != 0
+        {
+            opcodes.strike(encode::COMMAND);
+        }
         Ok(trial)
     }
+}
+
+/// Sends one entry through an empty ring: the errno that it ended with, or zero.
+fn attempt(ring: &mut Ring, entry: &Entry) -> Result<i32, Refused> {
+    let refused = |errno| Refused::of(errno, "io_uring_enter");
+    encode::push_trial(ring, entry).map_err(|_| refused(libc::EBUSY))?;
+    let mut answer = None;
+    while answer.is_none() {
+        ring.wait(None).map_err(refused)?;
+        ring.reap(|cqe| {
+            answer = Some(cqe.result);
+            true
+        });
+    }
+    Ok(answer.map_or(0, |result| (-result).max(0)))
+}
+
+/// `None` where a sandbox or the limit of descriptors forbids even that.
+fn any_socket() -> Option<UnixDatagram> {
+    UnixDatagram::unbound().ok()
 }
 
 /// Everything that this kernel has or has not, found out on tiny rings of its own. Takes about a
@@ -194,9 +219,9 @@ pub fn survey() -> Result<Vec<Feature>, Refused> {
     let setup_refused = |errno| Refused::of(errno, "io_uring_setup");
     let plain = Attempt { entries: 4, completions: 8, flags: Flags::default(), sqpoll: None };
     let mut ring = Ring::new(ring::build(&plain).map_err(setup_refused)?);
-    let opcodes = Opcodes::of(&ring)?;
+    let mut opcodes = Opcodes::of(&ring)?;
     let bell = Doorbell::new().map_err(|_| Refused::of(libc::EMFILE, "eventfd"))?;
-    let trial = Trial::run(&mut ring, bell.as_raw_fd())?;
+    let trial = Trial::run(&mut ring, bell.as_raw_fd(), &mut opcodes)?;
     let mut features = setup_features(plain);
     features.extend(parameter_features(ring.params()));
     features.extend([

@@ -5,7 +5,7 @@ mod support;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 use support::{Lane, pipe, transfer, write_to};
-use wakering_core::abi::{ErrorKind, Opcode, completion_flag};
+use wakering_core::abi::{ErrorKind, Opcode, completion_flag, op_flag};
 use wakering_core::resource::Prepared;
 use wakering_core::slot::{Outcome, Publish};
 use wakering_core::{Driver, Token};
@@ -207,7 +207,7 @@ fn a_multishot_poll_delivers_again_and_again() {
         let poll = Prepared {
             fd: reader.as_raw_fd(),
             op_flags: libc::POLLIN as u32,
-            extra: [1, 0],
+            flags: op_flag::MULTISHOT,
             ..Prepared::new(Opcode::PollAdd)
         };
         let token = lane.start(poll);

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::{Folder, Lane, pipe, skip, transfer, write_to};
+use support::{Folder, Lane, has, pipe, transfer, write_to};
 use wakering_core::Driver;
 use wakering_core::abi::{ErrorKind, Opcode, POSITION_CURRENT, op_flag};
 use wakering_core::resource::Prepared;
@@ -16,15 +16,6 @@ const HERE: Prepared = Prepared { fd: libc::AT_FDCWD, ..Prepared::new(Opcode::No
 
 fn on_path(opcode: Opcode) -> Prepared {
     Prepared { opcode, ..HERE }
-}
-
-/// Whether the kernel has it; else a printed skip.
-fn has(lane: &Lane, opcode: Opcode) -> bool {
-    let supports = lane.driver.supports(opcode);
-    if !supports {
-        skip(format_args!("this kernel has no {}", opcode.name()));
-    }
-    supports
 }
 
 #[test]

@@ -25,13 +25,17 @@ pub(crate) fn cancel_all(ring: &mut Ring) -> Result<(), Full> {
 }
 
 /// The `number`th harmless entry of [`crate::probe::Trial`].
-pub(crate) fn trial(ring: &mut Ring, number: u32, fd: i32) -> Result<(), Full> {
-    let entry = match number {
+pub(crate) fn trial(number: u32, fd: i32) -> Entry {
+    match number {
         0 => kernel::Nop::new().build(),
         1 => kernel::AsyncCancel2::new(CancelBuilder::any().all()).build(),
         _ => kernel::AsyncCancel2::new(CancelBuilder::fd(Fd(fd)).all()).build(),
-    };
-    push(ring, &entry.user_data(Tag::Trial.token(number).to_bits()))
+    }
+}
+
+/// One entry of a trial, which names no memory.
+pub(crate) fn push_trial(ring: &mut Ring, entry: &Entry) -> Result<(), Full> {
+    push(ring, &entry.clone().user_data(Tag::Trial.token(0).to_bits()))
 }
 
 fn push(ring: &mut Ring, entry: &Entry) -> Result<(), Full> {

@@ -5,21 +5,26 @@
 //! memory (a timespec, an open_how) to the resource's `back`, and returns the entry.
 
 use crate::ring::Ring;
+use io_uring::opcode as kernel;
 use io_uring::squeue::{Entry, Flags};
-use io_uring::{opcode as kernel, types::Fd};
+use io_uring::types::{DestinationSlot, Fd};
 use wakering_core::abi::{ErrorKind, OPCODES_MAX, Opcode, op_flag};
-use wakering_core::resource::{NOT_FIXED, Prepared, Resource};
+use wakering_core::resource::{NOT_FIXED, NOT_PICKED, Prepared, Resource};
 use wakering_core::slot::{Completed, Outcome, Publish};
 use wakering_core::{Home, Token};
 
 mod cancel;
 mod file;
+mod notice;
 mod path;
 mod poll;
+mod socket;
+mod sqe;
 mod time;
 
-pub(crate) use cancel::{cancel, cancel_all, trial};
+pub(crate) use cancel::{cancel, cancel_all, push_trial, trial};
 pub(crate) use poll::bell;
+pub(crate) use socket::{COMMAND, option_trial};
 pub(crate) use time::again;
 
 /// One operation.
@@ -66,6 +71,48 @@ pub(crate) static ROWS: &[Row] = &[
     row(Opcode::Symlinkat, kernel::SymlinkAt::CODE, "5.15", "op_symlink", path::symlink),
     row(Opcode::Timeout, kernel::Timeout::CODE, "5.4", "op_timeout", time::timeout),
     row(Opcode::PollAdd, kernel::PollAdd::CODE, "5.1", "op_poll", poll::poll_add),
+    row(
+        Opcode::SyncFileRange,
+        kernel::SyncFileRange::CODE,
+        "5.2",
+        "op_sync_file_range",
+        file::sync_file_range,
+    ),
+    row(Opcode::Fadvise, kernel::Fadvise::CODE, "5.6", "op_fadvise", file::fadvise),
+    row(Opcode::Splice, kernel::Splice::CODE, "5.7", "op_splice", file::splice),
+    row(Opcode::Getxattr, kernel::GetXattr::CODE, "5.19", "op_getxattr", path::getxattr),
+    row(Opcode::Setxattr, kernel::SetXattr::CODE, "5.19", "op_setxattr", path::setxattr),
+    row(Opcode::Waitid, kernel::WaitId::CODE, "6.7", "op_waitid", notice::waitid),
+    row(Opcode::Pipe, kernel::Pipe::CODE, "6.16", "op_pipe", file::pipe),
+    row(
+        Opcode::LinkTimeout,
+        kernel::LinkTimeout::CODE,
+        "5.5",
+        "op_link_timeout",
+        time::link_timeout,
+    ),
+    row(Opcode::MsgRing, kernel::MsgRingData::CODE, "5.18", "op_msg_ring", notice::msg_ring),
+    row(
+        Opcode::InstallFixed,
+        kernel::FixedFdInstall::CODE,
+        "6.8",
+        "op_install_fixed",
+        file::install_fixed,
+    ),
+    row(Opcode::Socket, kernel::Socket::CODE, "5.19", "op_socket", socket::socket),
+    row(Opcode::Bind, kernel::Bind::CODE, "6.11", "op_bind", socket::bind),
+    row(Opcode::Listen, kernel::Listen::CODE, "6.11", "op_listen", socket::listen),
+    row(Opcode::Connect, kernel::Connect::CODE, "5.5", "op_connect", socket::connect),
+    row(Opcode::Accept, kernel::Accept::CODE, "5.5", "op_accept", socket::accept),
+    row(Opcode::Send, kernel::Send::CODE, "5.6", "op_send", socket::send),
+    row(Opcode::Recv, kernel::Recv::CODE, "5.6", "op_recv", socket::recv),
+    row(Opcode::Sendmsg, kernel::SendMsg::CODE, "5.3", "op_sendmsg", socket::sendmsg),
+    row(Opcode::Recvmsg, kernel::RecvMsg::CODE, "5.3", "op_recvmsg", socket::recvmsg),
+    row(Opcode::SendZc, kernel::SendZc::CODE, "6.0", "op_send_zc", socket::send_zc),
+    row(Opcode::SendmsgZc, kernel::SendMsgZc::CODE, "6.1", "op_sendmsg_zc", socket::sendmsg_zc),
+    row(Opcode::Shutdown, kernel::Shutdown::CODE, "5.11", "op_shutdown", socket::shutdown),
+    row(Opcode::Setsockopt, socket::COMMAND, "6.7", "op_setsockopt", socket::setsockopt),
+    row(Opcode::Getsockopt, socket::COMMAND, "6.7", "op_getsockopt", socket::getsockopt),
 ];
 
 const NO_ROW: u8 = u8::MAX;
@@ -115,7 +162,7 @@ pub(crate) fn submit(
         slot.with_resource(|resource| {
             let row = row_of(resource.prepared.opcode).filter(|row| supported(row));
             let row = row.ok_or(ErrorKind::Unsupported)?;
-            check_place(&resource.prepared)?;
+            check(&resource.prepared)?;
             Ok(entry(row, resource, token))
         })
     };
@@ -137,20 +184,31 @@ pub(crate) fn submit(
     Submitted::Yes
 }
 
-/// DIRECT needs a place in the ring's table.
-fn check_place(prepared: &Prepared) -> Result<(), ErrorKind> {
+/// What the kernel would not refuse, or would refuse in a way that misleads.
+fn check(prepared: &Prepared) -> Result<(), ErrorKind> {
+    use Opcode::{Accept, InstallFixed, PollAdd, Read, Recv, Recvmsg, Timeout};
+    let opcode = prepared.opcode;
     let direct = prepared.flags & op_flag::DIRECT != 0;
-    if direct && prepared.fixed_file == NOT_FIXED {
-        return Err(ErrorKind::BadDescriptor);
-    }
-    Ok(())
+    let needs_place = direct && opcode != Accept || opcode == InstallFixed;
+    let many = prepared.flags & op_flag::MULTISHOT != 0;
+    let bad = needs_place && prepared.fixed_file == NOT_FIXED
+        || many && !matches!(opcode, Accept | PollAdd | Read | Recv | Recvmsg | Timeout)
+        || many && matches!(opcode, Read | Recv | Recvmsg) && prepared.group == NOT_PICKED;
+    if bad { Err(ErrorKind::BadDescriptor) } else { Ok(()) }
+}
+
+/// The place that a file is opened into, where it is to have one.
+fn destination(prepared: &Prepared) -> Option<DestinationSlot> {
+    let direct = prepared.flags & op_flag::DIRECT != 0;
+    DestinationSlot::try_from_slot_target(prepared.fixed_file).ok().filter(|_| direct)
 }
 
 fn entry(row: &Row, resource: &mut Resource, token: Token) -> Entry {
     let flags = resource.prepared.flags;
     let entry = (row.encode)(resource).user_data(token.to_bits());
     // A timer or a poll never blocks where it is issued: a worker thread would gain nothing.
-    if flags & op_flag::ASYNC != 0 && !matches!(row.opcode, Opcode::Timeout | Opcode::PollAdd) {
+    use Opcode::{LinkTimeout, PollAdd, Timeout};
+    if flags & op_flag::ASYNC != 0 && !matches!(row.opcode, Timeout | LinkTimeout | PollAdd) {
         return entry.flags(Flags::ASYNC);
     }
     entry

@@ -1,22 +1,21 @@
 //! Operations on names.
 
+use super::{destination, file_of};
 use io_uring::opcode as kernel;
 use io_uring::squeue::Entry;
-use io_uring::types::{DestinationSlot, Fd, OpenHow};
-use wakering_core::abi::op_flag;
-use wakering_core::resource::{PathRole, Resource};
+use io_uring::types::{Fd, OpenHow};
+use wakering_core::resource::{NOT_FIXED, PathRole, Prepared, Resource};
 
 /// `S_IALLUGO`: openat2 refuses any other bit of a mode, where open ignores it.
 const MODE_BITS: u32 = 0o7777;
 
-/// openat, or openat2 where the lookup is restricted. With DIRECT the file goes to the named place of
+/// openat, or openat2 where the lookup is restricted. With DIRECT the file goes to a place of
 /// the ring's table.
 pub(super) fn open(resource: &mut Resource) -> Entry {
     let path = resource.path(PathRole::First);
     let prepared = resource.prepared;
     let [mode, resolve] = prepared.extra;
-    let direct = prepared.flags & op_flag::DIRECT != 0;
-    let place = DestinationSlot::try_from_slot_target(prepared.fixed_file).ok().filter(|_| direct);
+    let place = destination(&prepared);
     let mut flags = prepared.op_flags as i32;
     if place.is_none() {
         flags |= libc::O_CLOEXEC;
@@ -82,4 +81,33 @@ pub(super) fn link(resource: &mut Resource) -> Entry {
 pub(super) fn symlink(resource: &mut Resource) -> Entry {
     let (target, path) = (resource.path(PathRole::First), resource.path(PathRole::Second));
     kernel::SymlinkAt::new(Fd(resource.prepared.fd), target, path).build()
+}
+
+/// Of a name, or of an open file where there is one.
+pub(super) fn getxattr(resource: &mut Resource) -> Entry {
+    let (path, name) = (resource.path(PathRole::First), resource.path(PathRole::Second));
+    let prepared = &resource.prepared;
+    let (value, length) = (prepared.address.cast(), prepared.length);
+    if !is_open(prepared) {
+        return kernel::GetXattr::new(name, value, path, length).build();
+    }
+    let (fd, flags) = file_of(prepared);
+    kernel::FGetXattr::new(fd, name, value, length).build().flags(flags)
+}
+
+/// As [`getxattr`].
+pub(super) fn setxattr(resource: &mut Resource) -> Entry {
+    let (path, name) = (resource.path(PathRole::First), resource.path(PathRole::Second));
+    let prepared = &resource.prepared;
+    let (value, length) = (prepared.address.cast_const().cast(), prepared.length);
+    let how = prepared.op_flags as i32;
+    if !is_open(prepared) {
+        return kernel::SetXattr::new(name, value, path, length).flags(how).build();
+    }
+    let (fd, flags) = file_of(prepared);
+    kernel::FSetXattr::new(fd, name, value, length).flags(how).build().flags(flags)
+}
+
+const fn is_open(prepared: &Prepared) -> bool {
+    prepared.fd >= 0 || prepared.fixed_file != NOT_FIXED
 }

@@ -7,13 +7,15 @@ use io_uring::opcode as kernel;
 use io_uring::squeue::Entry;
 use io_uring::types::Fd;
 use std::os::fd::RawFd;
+use wakering_core::abi::op_flag;
 use wakering_core::resource::Resource;
 
-/// Once; with a first extra word that is not zero, again and again until it is cancelled.
+/// Once; with MULTISHOT again and again until it is cancelled.
 pub(super) fn poll_add(resource: &mut Resource) -> Entry {
     let prepared = &resource.prepared;
     let (fd, flags) = file_of(prepared);
-    kernel::PollAdd::new(fd, prepared.op_flags).multi(prepared.extra[0] != 0).build().flags(flags)
+    let many = prepared.flags & op_flag::MULTISHOT != 0;
+    kernel::PollAdd::new(fd, prepared.op_flags).multi(many).build().flags(flags)
 }
 
 /// Completes when somebody rings.

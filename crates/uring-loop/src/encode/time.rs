@@ -4,17 +4,29 @@ use crate::completion::Tag;
 use crate::ring::{Full, Ring};
 use io_uring::opcode as kernel;
 use io_uring::squeue::Entry;
-use io_uring::types::Timespec;
+use io_uring::types::{TimeoutFlags, Timespec};
 use std::time::Duration;
+use wakering_core::abi::op_flag;
 use wakering_core::resource::Resource;
 
-/// On the monotonic clock. Completes with `-ETIME`, as it is.
+/// On the monotonic clock. Completes with `-ETIME`, as it is; with MULTISHOT so again and again.
 pub(super) fn timeout(resource: &mut Resource) -> Entry {
+    let many = resource.prepared.flags & op_flag::MULTISHOT != 0;
+    let flags = if many { TimeoutFlags::MULTISHOT } else { TimeoutFlags::empty() };
+    kernel::Timeout::new(lend_timespec(resource)).flags(flags).build()
+}
+
+/// Of the op that it is linked behind.
+pub(super) fn link_timeout(resource: &mut Resource) -> Entry {
+    kernel::LinkTimeout::new(lend_timespec(resource)).build()
+}
+
+fn lend_timespec(resource: &mut Resource) -> *const Timespec {
     let timespec = Timespec::from(Duration::from_nanos(resource.prepared.offset));
     let lent = resource.back().cast::<Timespec>();
     // SAFETY: `back` is 256 bytes, aligned to 16, and this op has no path in it.
     unsafe { lent.write(timespec) };
-    kernel::Timeout::new(lent).build()
+    lent
 }
 
 /// How long to wait before cancel requests are made again: a little more each time.

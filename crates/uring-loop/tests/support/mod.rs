@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod net;
+
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wakering_core::abi::Opcode;
 use wakering_core::block::BlockPool;
-use wakering_core::resource::{PathRole, Prepared, Resource};
+use wakering_core::resource::{Control, PathRole, Prepared, Resource};
 use wakering_core::slab::FreeList;
 use wakering_core::slot::{Cancel, Outcome};
 use wakering_core::waker::WakerRef;
@@ -29,6 +31,15 @@ pub struct Lane {
 #[expect(clippy::print_stderr, reason = "a skip says why")]
 pub fn skip(reason: impl std::fmt::Display) {
     eprintln!("SKIP: {reason}");
+}
+
+/// Whether the kernel has it; else a printed skip.
+pub fn has(lane: &Lane, opcode: Opcode) -> bool {
+    let supports = lane.driver.supports(opcode);
+    if !supports {
+        skip(format_args!("this kernel has no {}", opcode.name()));
+    }
+    supports
 }
 
 impl Lane {
@@ -90,6 +101,22 @@ impl Lane {
         }
         self.driver.enqueue(token).unwrap();
         token
+    }
+
+    /// Sets up the `msghdr` of an op that was claimed; the segments outlive it.
+    pub fn message(&mut self, token: Token, segments: &[(*mut u8, usize)], control: Control<'_>) {
+        let Self { home, blocks, .. } = self;
+        let fill = |index: usize| {
+            let (start, length) = segments[index];
+            Ok(libc::iovec { iov_base: start.cast(), iov_len: length })
+        };
+        // SAFETY: Queued, on the owning thread.
+        unsafe {
+            home.slab.slot(token).with_resource(|resource| {
+                resource.set_message(segments.len(), control, blocks, fill)
+            })
+        }
+        .unwrap();
     }
 
     /// One turn; what came is kept in `done`, its slot still Ready.
