@@ -22,6 +22,7 @@ mod begin;
 use crate::mounts::Mounts;
 use crate::pool::{BlockingPool, PoolConfig};
 use crate::readiness::Readiness;
+use crate::sockets;
 use crate::streams::{Step, Streams, writes};
 use crate::sys;
 use crate::syscalls;
@@ -49,6 +50,9 @@ pub struct PollConfig {
     pub mounts: Option<Arc<Mounts>>,
 }
 
+/// Ways to ask for an op that this driver has not.
+const UNSUPPORTED: u8 = op_flag::DIRECT | op_flag::LINK | op_flag::HARDLINK | op_flag::MULTISHOT;
+
 /// Where an op is (D2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
@@ -57,6 +61,17 @@ enum Place {
     Readiness,
     Timers,
 }
+
+/// What is known of the op in a slot.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    generation: u32,
+    place: Place,
+    /// How far an op is that takes several attempts.
+    done: u32,
+}
+
+const NOT_FLYING: Flight = Flight { generation: 0, place: Place::Nowhere, done: 0 };
 
 /// See the module's text.
 #[derive(Debug)]
@@ -73,7 +88,7 @@ pub struct PollDriver {
     for_pool: Vec<Token>,
     ready: VecDeque<Token>,
     reported: Vec<Token>,
-    flights: Box<[(u32, Place)]>,
+    flights: Box<[Flight]>,
     /// Ops handed to the pool, and those of them that came back: what is left is there, or withdrawn.
     handed: u64,
     returned: u64,
@@ -104,7 +119,7 @@ impl PollDriver {
             for_pool: Vec::with_capacity(slots),
             ready: VecDeque::with_capacity(slots),
             reported: Vec::with_capacity(slots),
-            flights: vec![(0, Place::Nowhere); slots].into_boxed_slice(),
+            flights: vec![NOT_FLYING; slots].into_boxed_slice(),
             handed: 0,
             returned: 0,
             refusing: false,
@@ -130,12 +145,13 @@ impl PollDriver {
     }
 
     fn place_of(&self, token: Token) -> Place {
-        let (generation, place) = self.flights[token.index() as usize];
-        if generation == token.generation() { place } else { Place::Nowhere }
+        let flight = self.flights[token.index() as usize];
+        if flight.generation == token.generation() { flight.place } else { Place::Nowhere }
     }
 
     fn set_place(&mut self, token: Token, place: Place) {
-        self.flights[token.index() as usize] = (token.generation(), place);
+        let flight = &mut self.flights[token.index() as usize];
+        (flight.generation, flight.place) = (token.generation(), place);
     }
 
     fn publish_here(&self, token: Token) -> bool {
@@ -305,6 +321,7 @@ impl Driver for PollDriver {
 
     fn supports(&self, opcode: Opcode) -> bool {
         matches!(opcode, Opcode::Nop | Opcode::Timeout | Opcode::PollAdd)
+            || sockets::waits(opcode)
             || syscalls::supports(opcode)
     }
 
@@ -313,7 +330,7 @@ impl Driver for PollDriver {
             return Err(ErrorKind::Closed.into());
         }
         let prepared = self.prepared(token);
-        if !self.supports(prepared.opcode) || prepared.flags & op_flag::DIRECT != 0 {
+        if !self.supports(prepared.opcode) || prepared.flags & UNSUPPORTED != 0 {
             return Err(ErrorKind::Unsupported.into());
         }
         if self.enqueued.len() == self.enqueued.capacity() {

@@ -21,6 +21,7 @@ mod layers;
 pub mod mounts;
 pub mod pool;
 pub mod readiness;
+mod sockets;
 pub mod streams;
 mod sys;
 pub mod syscalls;

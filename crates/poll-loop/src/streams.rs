@@ -74,7 +74,7 @@ fn class_of(fd: RawFd) -> Option<Class> {
 
 /// Whether the op writes.
 pub const fn writes(opcode: Opcode) -> bool {
-    matches!(opcode, Opcode::Write | Opcode::Writev)
+    matches!(opcode, Opcode::Write | Opcode::Writev) || crate::sockets::writes(opcode)
 }
 
 /// Attempts of one loop: what is known of its handles, and the pipe for splicing.

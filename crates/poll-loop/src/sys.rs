@@ -3,8 +3,10 @@
 //! What a call borrows comes as [`CPath`] or [`Data`]. Whoever makes one of these promises, once,
 //! that the memory behind it stays valid; everything after that is safe code.
 
+mod net;
 mod path;
 
+pub(crate) use net::*;
 pub(crate) use path::*;
 
 use crate::mounts::STATX_MNT_ID;

@@ -9,6 +9,7 @@ mod directory;
 
 use crate::content;
 use crate::mounts::{MountId, Mounts, STATX_MOUNT, Verdict};
+use crate::sockets;
 use crate::sys::{self, CPath, Data};
 use crate::writes::LEARN_MOUNT;
 use std::os::fd::AsRawFd;
@@ -84,7 +85,8 @@ pub const fn supports(opcode: Opcode) -> bool {
             | Opcode::Realpath
             | Opcode::Access
             | Opcode::CopyFile
-    )
+            | Opcode::Connect
+    ) || sockets::never_waits(opcode)
 }
 
 /// Carries out a prepared op. The caller owns the resource (I1 of [`wakering_core::slot`]); paths,
@@ -105,6 +107,7 @@ pub fn carry_out_until(resource: &mut Resource, stop: &Stop) -> Outcome {
         Opcode::Read | Opcode::Readv | Opcode::Write | Opcode::Writev => {
             number(transfer(resource, stop))
         }
+        Opcode::Connect => number(stop.retrying(|| plain(resource))),
         _ => number(Stop::new().retrying(|| plain(resource))),
     }
 }
@@ -198,7 +201,7 @@ fn plain(resource: &mut Resource) -> i32 {
             sys::linkat(fd, first, CPath::of(resource, PathRole::Second), flags as i32)
         }
         Opcode::Symlinkat => sys::symlinkat(first, fd, CPath::of(resource, PathRole::Second)),
-        _ => -libc::ENOSYS,
+        _ => sockets::carry_out(resource),
     }
 }
 

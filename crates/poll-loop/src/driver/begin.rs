@@ -2,11 +2,12 @@
 
 use super::{Place, PollDriver};
 use crate::readiness::Interest;
+use crate::sockets;
 use crate::streams::{Class, Step, writes};
 use crate::sys;
 use std::os::fd::RawFd;
 use wakering_core::abi::Opcode;
-use wakering_core::resource::Prepared;
+use wakering_core::resource::{Prepared, Resource};
 use wakering_core::slab::Slab;
 use wakering_core::{Error, Token};
 
@@ -35,6 +36,7 @@ impl PollDriver {
 
     fn begin(&mut self, token: Token) {
         let prepared = self.prepared(token);
+        self.flights[token.index() as usize].done = 0;
         match prepared.opcode {
             Opcode::Nop => self.complete(token, 0),
             Opcode::Timeout => {
@@ -48,6 +50,11 @@ impl PollDriver {
                 if self.streams.class(&prepared) != Class::Blocking =>
             {
                 self.begin_stream(token, &prepared);
+            }
+            opcode if sockets::waits(opcode) => self.begin_stream(token, &prepared),
+            opcode if sockets::never_waits(opcode) => {
+                let result = self.with_resource(token, sockets::carry_out);
+                self.complete(token, result);
             }
             _ => self.hand_to_pool(token),
         }
@@ -69,7 +76,8 @@ impl PollDriver {
     fn begin_stream(&mut self, token: Token, prepared: &Prepared) {
         let interest = if writes(prepared.opcode) { Interest::WRITE } else { Interest::READ };
         // Whoever came first gets the first bytes.
-        let step = if self.readiness.is_awaited(prepared.fd, interest) {
+        let queues = prepared.opcode != Opcode::Connect;
+        let step = if queues && self.readiness.is_awaited(prepared.fd, interest) {
             Step::Wait
         } else {
             self.attempt(token)
@@ -88,8 +96,14 @@ impl PollDriver {
 
     pub(super) fn attempt(&mut self, token: Token) -> Step {
         let slot = self.home.slab.slot(token);
+        let done = &mut self.flights[token.index() as usize].done;
+        let streams = &mut self.streams;
+        let attempt = |resource: &mut Resource| match resource.prepared.opcode {
+            opcode if sockets::waits(opcode) => sockets::attempt(resource, done),
+            _ => streams.attempt(resource),
+        };
         // SAFETY: as in `with_resource`, which would borrow all of `self`.
-        unsafe { slot.with_resource(|resource| self.streams.attempt(resource)) }
+        unsafe { slot.with_resource(attempt) }
     }
 
     fn begin_poll(&mut self, token: Token, prepared: &Prepared) {
