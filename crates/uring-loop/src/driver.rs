@@ -18,7 +18,7 @@ use crate::files::Files;
 use crate::probe::{Feature, Opcodes, Refused, Trial, errno_of, survey};
 use crate::ring::{Ring, build};
 use crate::setup::{Attempt, Made, negotiate};
-use crate::sqpoll::{Membership, OtherCpu};
+use crate::sqpoll::{Membership, OtherCpu, Sqpoll, cpu};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -241,6 +241,16 @@ impl UringDriver {
         self.bell_not = true;
     }
 
+    /// Whether the last turn silenced a bell that had rung.
+    pub(crate) fn rang(&self) -> bool {
+        self.rang
+    }
+
+    /// Whether a turn would find something.
+    pub(crate) fn has_anything(&self) -> bool {
+        self.ring.has_anything() || self.has_more()
+    }
+
     /// What it has done so far.
     pub fn counters(&self) -> Counters {
         Counters {
@@ -281,13 +291,15 @@ impl UringDriver {
 fn make_ring(config: &UringConfig) -> Result<(Made<Ring>, Option<Membership>), Refused> {
     let made = |attach| {
         let Made { ring, attempt, given_up } = negotiate(config, attach, &mut build)?;
+        cpu::check(attempt.sqpoll)?;
         Ok(Made { ring: Ring::new(ring), attempt, given_up })
     };
     let wish = config.sqpoll.as_ref();
     let Some((share, cpu)) = wish.and_then(|wish| Some((wish.share.as_ref()?, wish.cpu))) else {
         return Ok((made(None)?, None));
     };
-    let joined = share.join(cpu, |attach| {
+    let idle_ms = wish.map_or(0, Sqpoll::idle_ms_for_kernel);
+    let joined = share.join(cpu, idle_ms, |attach| {
         let made = made(attach)?;
         let fd = made.ring.fd();
         Ok((made, fd))

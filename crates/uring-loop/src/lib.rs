@@ -27,4 +27,4 @@ pub use completion::CancelOutcomes;
 pub use config::{Personality, UringConfig};
 pub use driver::{Counters, UringDriver, homes_kept};
 pub use probe::{Feature, Refused, survey};
-pub use sqpoll::{SharedSqpoll, Sqpoll};
+pub use sqpoll::{Idle, SharedSqpoll, Sqpoll, SqpollReport, Steering, SwitchingDriver};

@@ -371,7 +371,7 @@ impl Drop for Ring {
 
 /// Sleeps until one of `fds` is readable, the time is over, or a signal comes.
 pub(crate) fn wait_readable(fds: &[RawFd], timeout: Option<Duration>) {
-    let mut polled = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 2];
+    let mut polled = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 3];
     for (place, &fd) in polled.iter_mut().zip(fds) {
         place.fd = fd;
     }

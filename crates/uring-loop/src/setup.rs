@@ -254,13 +254,7 @@ fn bad_option(attempt: Attempt, takes: &mut dyn FnMut(Flags, Option<SqThread>) -
         if let Some(cpu) = sqpoll.cpu
             && takes(none, Some(SqThread { cpu: None, ..sqpoll })) == 0
         {
-            return Refused::option(
-                "sqpoll.cpu",
-                format!(
-                    "CPU {cpu} cannot run the SQ thread: it does not exist, is offline, or is not \
-                     among the CPUs of this process; choose one that `taskset -cp $$` lists"
-                ),
-            );
+            return Refused::option("sqpoll.cpu", crate::sqpoll::cpu::why_not(cpu));
         }
         if sqpoll.attach.is_some() && takes(none, Some(SqThread { attach: None, ..sqpoll })) == 0 {
             let why = "the kernel does not let this ring share the SQ thread of the others";
