@@ -4,8 +4,9 @@
 //!            ┌ tried: done ────────────────────────────────────────────────┐
 //!            ├ waits for readiness ─ reported ─ tried again ───────────────┤
 //! enqueued ──┼ waits for its time ─ due ───────────────────────────────────┼─► ready ─► turn's sink
-//!            ├ Nop ────────────────────────────────────────────────────────┘              ▲
-//!            └ for the pool ─ publish ─ a thread ─► the home's inbox ─────────────────────┘
+//!    │  ▲    ├ Nop ────────────────────────────────────────────────────────┘     ▲        ▲ ▲
+//!    ▼  │    ├ multishot: waits, tried again and again ──────────────────────────┼────────┘ │
+//!   linked   └ for the pool ─ publish ─ a thread ─► the home's inbox ────────────┴──────────┘
 //! ```
 //!
 //! - **D1** An op is tried while it is Queued, when its resource is this thread's (I2 of slot). One
@@ -18,25 +19,35 @@
 //! - **D4** Every list here has room for each slot once, and none grows.
 
 mod begin;
+mod cancel;
+mod chain;
+mod flights;
+mod shots;
+mod turn;
 
 use crate::mounts::Mounts;
+use crate::picked::Groups;
 use crate::pool::{BlockingPool, PoolConfig};
 use crate::readiness::Readiness;
 use crate::sockets;
-use crate::streams::{Step, Streams, writes};
+use crate::streams::Streams;
 use crate::sys;
 use crate::syscalls;
 use crate::timers::Timers;
+use begin::Enqueued;
+use chain::Chains;
+use flights::{Flights, Place};
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wakering_core::abi::{ErrorKind, Opcode, op_flag};
-use wakering_core::driver::{Drained, Sink};
+use wakering_core::buffers::BufferGroup;
+use wakering_core::driver::{CancelKey, Drained, Sink};
 use wakering_core::inbox::InboxReader;
-use wakering_core::resource::{Prepared, Resource};
-use wakering_core::slot::{Cancel, Completed, Outcome, Publish};
-use wakering_core::{Completion, Driver, Error, Home, Token};
+use wakering_core::resource::{NOT_PICKED, Prepared, Resource};
+use wakering_core::slot::{Completed, Outcome, Publish};
+use wakering_core::{Driver, Error, Home, Token};
 
 /// What a [`PollDriver`] is made of.
 #[derive(Clone, Debug, Default)]
@@ -50,29 +61,6 @@ pub struct PollConfig {
     pub mounts: Option<Arc<Mounts>>,
 }
 
-/// Ways to ask for an op that this driver has not.
-const UNSUPPORTED: u8 = op_flag::DIRECT | op_flag::LINK | op_flag::HARDLINK | op_flag::MULTISHOT;
-
-/// Where an op is (D2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    Nowhere,
-    Pool,
-    Readiness,
-    Timers,
-}
-
-/// What is known of the op in a slot.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    generation: u32,
-    place: Place,
-    /// How far an op is that takes several attempts.
-    done: u32,
-}
-
-const NOT_FLYING: Flight = Flight { generation: 0, place: Place::Nowhere, done: 0 };
-
 /// See the module's text.
 #[derive(Debug)]
 pub struct PollDriver {
@@ -81,14 +69,21 @@ pub struct PollDriver {
     pool: Arc<BlockingPool>,
     reader: InboxReader,
     streams: Streams,
+    groups: Groups,
     timers: Timers,
     timer: OwnedFd,
     armed: Option<u64>,
-    enqueued: Vec<Token>,
+    enqueued: Vec<Enqueued>,
+    chains: Chains,
+    /// Ops whose turn it is to begin.
+    due: VecDeque<Token>,
     for_pool: Vec<Token>,
     ready: VecDeque<Token>,
     reported: Vec<Token>,
-    flights: Box<[Flight]>,
+    /// Multishot ops that may have something to tell.
+    shooting: VecDeque<Token>,
+    shots_first: bool,
+    flights: Flights,
     /// Ops handed to the pool, and those of them that came back: what is left is there, or withdrawn.
     handed: u64,
     returned: u64,
@@ -112,14 +107,19 @@ impl PollDriver {
             reader: InboxReader::new(),
             readiness,
             streams: Streams::new(),
+            groups: Groups::default(),
             timers: Timers::new(slots),
             timer,
             armed: None,
             enqueued: Vec::with_capacity(slots),
+            chains: Chains::new(slots),
+            due: VecDeque::with_capacity(2 * slots),
             for_pool: Vec::with_capacity(slots),
             ready: VecDeque::with_capacity(slots),
             reported: Vec::with_capacity(slots),
-            flights: vec![NOT_FLYING; slots].into_boxed_slice(),
+            shooting: VecDeque::with_capacity(slots),
+            shots_first: false,
+            flights: Flights::new(slots),
             handed: 0,
             returned: 0,
             refusing: false,
@@ -144,29 +144,33 @@ impl PollDriver {
         self.with_resource(token, |resource| resource.prepared)
     }
 
-    fn place_of(&self, token: Token) -> Place {
-        let flight = self.flights[token.index() as usize];
-        if flight.generation == token.generation() { flight.place } else { Place::Nowhere }
-    }
-
-    fn set_place(&mut self, token: Token, place: Place) {
-        let flight = &mut self.flights[token.index() as usize];
-        (flight.generation, flight.place) = (token.generation(), place);
-    }
-
     fn publish_here(&self, token: Token) -> bool {
         self.home.slab.slot(token).publish(token) == Publish::Go
     }
 
     /// Completes an op that is this thread's; `turn` tells.
-    fn complete(&mut self, token: Token, result: i32) {
-        let outcome = Outcome { result, flags: 0 };
+    fn complete(&mut self, token: Token, outcome: Outcome) {
+        let failed = self.flights.has_failed(token, outcome);
+        if self.settle(token, outcome) {
+            self.ended(token, failed);
+        }
+    }
+
+    /// As [`Self::complete`], for its result.
+    fn end(&mut self, token: Token, result: i32) {
+        self.complete(token, Outcome { result, flags: 0 });
+    }
+
+    /// Makes the transition, without a look at what is linked behind the op. Whether it was made.
+    fn settle(&mut self, token: Token, outcome: Outcome) -> bool {
         let slot = self.home.slab.slot(token);
         let at_once = slot.complete_at_once(token, outcome) == Completed::Deliver;
-        if at_once || slot.complete(token, outcome) == Completed::Deliver {
-            self.set_place(token, Place::Nowhere);
+        let settled = at_once || slot.complete(token, outcome) == Completed::Deliver;
+        if settled {
+            self.flights.set_place(token, Place::Nowhere);
             self.tell(token);
         }
+        settled
     }
 
     fn tell(&mut self, token: Token) {
@@ -178,139 +182,16 @@ impl PollDriver {
         self.ready.push_back(token);
     }
 
-    /// Waits for a report, up to `timeout`, and gets on with what it is about.
-    fn look(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut left = timeout;
-        let found = loop {
-            self.enters += 1;
-            let found = sys::wait_readable(self.readiness.poll_fd(), left);
-            if found != -libc::EINTR {
-                break found;
-            }
-            left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        };
-        if found < 0 {
-            return Err(Error::Os(-found));
-        }
-        if found > 0 {
-            self.hear()?;
-        }
-        self.fire();
-        Ok(())
+    /// Whether a turn would get on without waiting.
+    fn has_work(&self) -> bool {
+        let here = self.ready.is_empty() && self.shooting.is_empty() && self.due.is_empty();
+        !here || self.reader.has_rest()
     }
 
-    fn hear(&mut self) -> Result<(), Error> {
-        let mut reported = std::mem::take(&mut self.reported);
-        let heard = self.readiness.collect(&mut reported);
-        let heard = heard.inspect_err(|_| reported.clear())?;
-        if heard.bell {
-            // Before the inbox is looked at: see `inbox`.
-            self.home.doorbell.clear();
-        }
-        if heard.timer {
-            self.armed = None;
-            let _ = sys::set_timer(self.timer.as_raw_fd(), None);
-        }
-        let mut empty_for = None;
-        for token in reported.drain(..) {
-            let prepared = self.prepared(token);
-            let way = (prepared.fd, writes(prepared.opcode));
-            if prepared.opcode == Opcode::PollAdd {
-                match sys::ready_events(prepared.fd, prepared.op_flags as u16 as i16) {
-                    0 => {}
-                    result => self.finish_waiting(token, result),
-                }
-            } else if empty_for != Some(way) {
-                match self.attempt(token) {
-                    Step::Done(result) => self.finish_waiting(token, result),
-                    // The others in this line need not even try.
-                    Step::Wait | Step::Pool => empty_for = Some(way),
-                }
-            }
-        }
-        self.reported = reported;
-        self.readiness.arm_again()
-    }
-
-    fn finish_waiting(&mut self, token: Token, result: i32) {
-        self.readiness.remove(token);
-        self.complete(token, result);
-    }
-
-    fn fire(&mut self) {
-        if self.timers.is_empty() {
-            return;
-        }
-        let now = sys::now_ns();
-        while let Some(token) = self.timers.take_due(now) {
-            self.complete(token, -libc::ETIME);
-        }
-    }
-
-    /// Sets the timer to what comes next. One that is set too early only costs a look.
-    fn arm(&mut self) {
-        if let Some(next) = self.timers.next_due()
-            && self.armed.is_none_or(|armed| next < armed)
-        {
-            let _ = sys::set_timer(self.timer.as_raw_fd(), Some(next));
-            self.armed = Some(next);
-        }
-    }
-
-    /// Hands over at most `completions_max`. Whether something is left is told by the bell (D3).
-    fn deliver(&mut self, completions_max: usize, sink: Sink<'_>) -> usize {
-        let mut done = 0;
-        while done < completions_max {
-            let Some(token) = self.ready.pop_front() else { break };
-            if let Some(outcome) = self.home.slab.slot(token).peek(token) {
-                sink(Completion { token, outcome });
-                done += 1;
-            }
-        }
-        while done < completions_max {
-            let Some(completion) = self.home.next_delivery(&mut self.reader) else { break };
-            if self.place_of(completion.token) == Place::Pool {
-                self.returned += 1;
-                self.set_place(completion.token, Place::Nowhere);
-            }
-            sink(completion);
-            done += 1;
-        }
-        if done == completions_max && !self.home.inbox.is_empty() {
+    fn ring_if_work(&self) {
+        if self.has_work() {
             self.home.doorbell.ring();
         }
-        self.ring_if_ready();
-        done
-    }
-
-    fn ring_if_ready(&self) {
-        if !self.ready.is_empty() || self.reader.has_rest() {
-            self.home.doorbell.ring();
-        }
-    }
-
-    /// Cancels everything that this driver has, for `drain`.
-    fn cancel_everything(&mut self) {
-        for index in 0..self.flights.len() {
-            let Some(token) =
-                self.home.slab.slot(Token::new(index as u32, 0)).current(index as u32)
-            else {
-                continue;
-            };
-            let enqueued = self.enqueued.contains(&token);
-            if !enqueued && self.place_of(token) == Place::Nowhere {
-                continue;
-            }
-            match self.home.slab.slot(token).request_cancel(token) {
-                Cancel::Withdrawn => self.tell(token),
-                Cancel::Ask | Cancel::AskedBefore => {
-                    let _ = self.cancel(token);
-                }
-                Cancel::TooLate | Cancel::Stale => {}
-            }
-        }
-        self.enqueued.clear();
     }
 }
 
@@ -320,7 +201,8 @@ impl Driver for PollDriver {
     }
 
     fn supports(&self, opcode: Opcode) -> bool {
-        matches!(opcode, Opcode::Nop | Opcode::Timeout | Opcode::PollAdd)
+        use Opcode::{LinkTimeout, Nop, PollAdd, Timeout};
+        matches!(opcode, Nop | Timeout | LinkTimeout | PollAdd)
             || sockets::waits(opcode)
             || syscalls::supports(opcode)
     }
@@ -330,27 +212,29 @@ impl Driver for PollDriver {
             return Err(ErrorKind::Closed.into());
         }
         let prepared = self.prepared(token);
-        if !self.supports(prepared.opcode) || prepared.flags & UNSUPPORTED != 0 {
+        let picks = prepared.group != NOT_PICKED;
+        let refused = prepared.flags & op_flag::DIRECT != 0 || picks && !shots::may_pick(&prepared);
+        if refused || !self.supports(prepared.opcode) {
             return Err(ErrorKind::Unsupported.into());
         }
         if self.enqueued.len() == self.enqueued.capacity() {
-            // Only withdrawn ops can fill a list with room for each slot.
-            let slab = &self.home.slab;
-            self.enqueued.retain(|&token| begin::waits_to_begin(slab, token));
+            // Withdrawn ops fill it. A chain is not to be cut.
+            if self.enqueued.last().is_some_and(Enqueued::is_linked) {
+                return Err(ErrorKind::Busy.into());
+            }
+            self.begin_all()?;
         }
-        if self.enqueued.len() == self.enqueued.capacity() {
-            return Err(ErrorKind::Busy.into());
-        }
-        self.enqueued.push(token);
+        self.flights.enter(token, &prepared);
+        self.enqueued.push(Enqueued::new(token, &prepared));
         Ok(())
     }
 
     fn publish(&mut self) -> Result<(), Error> {
-        let before = self.ready.len();
+        let before = self.ready.len() + self.shooting.len();
         self.begin_all()?;
         self.arm();
-        if self.ready.len() > before {
-            self.ring_if_ready();
+        if self.ready.len() + self.shooting.len() > before {
+            self.ring_if_work();
         }
         Ok(())
     }
@@ -361,47 +245,41 @@ impl Driver for PollDriver {
         completions_max: usize,
         sink: Sink<'_>,
     ) -> Result<usize, Error> {
+        self.sweep_chains();
         self.begin_all()?;
         self.arm();
-        let pending = !self.ready.is_empty() || self.reader.has_rest();
-        self.look(if pending { Some(Duration::ZERO) } else { timeout })?;
+        self.look(if self.has_work() { Some(Duration::ZERO) } else { timeout })?;
+        self.begin_due()?;
         self.arm();
-        Ok(self.deliver(completions_max, sink))
+        let done = self.deliver(completions_max, sink);
+        self.begin_due()?;
+        self.arm();
+        self.ring_if_work();
+        Ok(done)
     }
 
     fn cancel(&mut self, token: Token) -> Result<(), Error> {
-        match self.place_of(token) {
-            Place::Readiness => self.finish_waiting(token, -libc::ECANCELED),
-            Place::Timers => {
-                self.timers.remove(token);
-                self.complete(token, -libc::ECANCELED);
-            }
-            Place::Pool => {
-                self.pool.interrupt(token);
-            }
-            Place::Nowhere => {}
-        }
-        self.ring_if_ready();
+        self.cancel_one(token);
+        self.ring_if_work();
         Ok(())
     }
 
+    fn cancel_where(&mut self, key: CancelKey) -> Result<usize, Error> {
+        let asked = self.cancel_all_of(key);
+        self.ring_if_work();
+        Ok(asked)
+    }
+
+    fn add_buffers(&mut self, group: Arc<BufferGroup>) -> Result<u16, Error> {
+        self.groups.add(group)
+    }
+
+    fn remove_buffers(&mut self, group: u16) {
+        self.groups.remove(group);
+    }
+
     fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
-        let until = Instant::now() + deadline;
-        let left = || until.saturating_duration_since(Instant::now());
-        self.refusing = true;
-        self.cancel_everything();
-        loop {
-            let pause = left().min(Duration::from_millis(10));
-            let turned = self.turn(Some(pause), usize::MAX, sink);
-            if turned.is_err() || self.in_flight() == 0 || left().is_zero() {
-                break;
-            }
-        }
-        let _ = self.pool.shutdown(left());
-        // What the last threads brought.
-        self.home.doorbell.clear();
-        self.deliver(usize::MAX, sink);
-        Drained { still_in_flight: self.in_flight() }
+        self.drain_until(std::time::Instant::now() + deadline, sink)
     }
 
     fn poll_fd(&self) -> RawFd {
@@ -409,14 +287,15 @@ impl Driver for PollDriver {
     }
 
     fn in_flight(&self) -> usize {
-        let here = self.ready.len() + self.readiness.waiting() + self.timers.len();
+        let waiting = self.readiness.waiting() + self.timers.len();
+        let begun = self.ready.len() + waiting + self.chains.waiting(&self.flights);
         let mut there = self.handed - self.returned;
         if there > 0 {
             // Forgets those that were withdrawn, but for what no thread has come across.
             self.pool.queued();
             there = there.saturating_sub(self.pool.withdrawn());
         }
-        self.enqueued.len() + here + there as usize
+        self.enqueued.len() + self.due.len() + begun + there as usize
     }
 
     fn enters(&self) -> u64 {

@@ -15,10 +15,12 @@
 //! What never lives here: a ring, a policy about which lane an op takes, a handle table.
 
 pub mod cached;
+mod children;
 pub mod content;
 pub mod driver;
 mod layers;
 pub mod mounts;
+mod picked;
 pub mod pool;
 pub mod readiness;
 mod sockets;

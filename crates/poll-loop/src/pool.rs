@@ -366,6 +366,6 @@ impl Drop for BlockingPool {
 /// Whether a signal may end the op's system calls: only where an interrupted call had no effect, or
 /// its effect is undone (what a copy has made of its destination).
 const fn is_interruptible(opcode: Opcode) -> bool {
-    use Opcode::{Connect, CopyFile, OpenAt, Read, Readv};
-    matches!(opcode, OpenAt | Read | Readv | CopyFile | Connect)
+    use Opcode::{Connect, CopyFile, OpenAt, Read, Readv, Splice, Waitid};
+    matches!(opcode, OpenAt | Read | Readv | CopyFile | Connect | Splice | Waitid)
 }

@@ -94,12 +94,7 @@ fn accept(resource: &mut Resource) -> Step {
     }
     let address = Address::of(resource);
     let take = || sys::accept(prepared.fd, address, prepared.op_flags as i32);
-    // One more look costs less than to change the flags in vain.
-    let result = match sys::ready_events(prepared.fd, libc::POLLIN) {
-        0 => -libc::EAGAIN,
-        failed @ ..0 => failed,
-        _ => Stop::new().retrying(|| sys::without_waiting(prepared.fd, take)),
-    };
+    let result = Stop::new().retrying(|| sys::without_waiting(prepared.fd, libc::POLLIN, take));
     if result == -libc::EAGAIN { Step::Wait } else { Step::Done(result) }
 }
 
@@ -113,7 +108,7 @@ fn connect(resource: &mut Resource, begun: &mut u32) -> Step {
         };
     }
     let address = Address::of(resource);
-    match Stop::new().retrying(|| sys::without_waiting(fd, || sys::connect(fd, address))) {
+    match Stop::new().retrying(|| sys::without_waiting(fd, 0, || sys::connect(fd, address))) {
         begun_now if begun_now == -libc::EINPROGRESS => {
             *begun = 1;
             Step::Wait

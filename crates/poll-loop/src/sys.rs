@@ -3,9 +3,13 @@
 //! What a call borrows comes as [`CPath`] or [`Data`]. Whoever makes one of these promises, once,
 //! that the memory behind it stays valid; everything after that is safe code.
 
+mod epoll;
+mod file;
 mod net;
 mod path;
 
+pub(crate) use epoll::*;
+pub(crate) use file::*;
 pub(crate) use net::*;
 pub(crate) use path::*;
 
@@ -253,37 +257,6 @@ pub(crate) fn is_nonblocking(fd: RawFd) -> bool {
     // SAFETY: fcntl with F_GETFL touches no memory.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
     flags >= 0 && flags & libc::O_NONBLOCK != 0
-}
-
-/// `fsync`.
-pub(crate) fn fsync(fd: RawFd) -> i32 {
-    // SAFETY: touches no memory.
-    answer(c_long::from(unsafe { libc::fsync(fd) }))
-}
-
-/// `fdatasync`.
-pub(crate) fn fdatasync(fd: RawFd) -> i32 {
-    // SAFETY: touches no memory.
-    answer(c_long::from(unsafe { libc::fdatasync(fd) }))
-}
-
-/// `ftruncate`.
-pub(crate) fn ftruncate(fd: RawFd, length: u64) -> i32 {
-    // SAFETY: touches no memory. A length beyond i64 turns negative, which is EINVAL.
-    answer(c_long::from(unsafe { libc::ftruncate64(fd, length as i64) }))
-}
-
-/// `fallocate`.
-pub(crate) fn fallocate(fd: RawFd, mode: c_int, offset: u64, length: u64) -> i32 {
-    // SAFETY: touches no memory; negative numbers are EINVAL.
-    let result = unsafe { libc::fallocate64(fd, mode, offset as i64, length as i64) };
-    answer(c_long::from(result))
-}
-
-/// `fchmod`.
-pub(crate) fn fchmod(fd: RawFd, mode: u32) -> i32 {
-    // SAFETY: touches no memory.
-    answer(c_long::from(unsafe { libc::fchmod(fd, mode) }))
 }
 
 /// The `FICLONE` ioctl: makes `to` share the blocks of `from`.

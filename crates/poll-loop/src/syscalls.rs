@@ -86,7 +86,18 @@ pub const fn supports(opcode: Opcode) -> bool {
             | Opcode::Access
             | Opcode::CopyFile
             | Opcode::Connect
-    ) || sockets::never_waits(opcode)
+            | Opcode::SyncFileRange
+            | Opcode::Fadvise
+            | Opcode::Splice
+            | Opcode::Getxattr
+            | Opcode::Setxattr
+            | Opcode::Waitid
+    ) || never_waits(opcode)
+}
+
+/// Whether the op is one call that cannot wait.
+pub(crate) const fn never_waits(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::Pipe) || sockets::never_waits(opcode)
 }
 
 /// Carries out a prepared op. The caller owns the resource (I1 of [`wakering_core::slot`]); paths,
@@ -107,7 +118,9 @@ pub fn carry_out_until(resource: &mut Resource, stop: &Stop) -> Outcome {
         Opcode::Read | Opcode::Readv | Opcode::Write | Opcode::Writev => {
             number(transfer(resource, stop))
         }
-        Opcode::Connect => number(stop.retrying(|| plain(resource))),
+        Opcode::Connect | Opcode::Splice | Opcode::Waitid => {
+            number(stop.retrying(|| plain(resource)))
+        }
         _ => number(Stop::new().retrying(|| plain(resource))),
     }
 }
@@ -201,6 +214,13 @@ fn plain(resource: &mut Resource) -> i32 {
             sys::linkat(fd, first, CPath::of(resource, PathRole::Second), flags as i32)
         }
         Opcode::Symlinkat => sys::symlinkat(first, fd, CPath::of(resource, PathRole::Second)),
+        Opcode::SyncFileRange => sys::sync_file_range(&prepared),
+        Opcode::Fadvise => sys::fadvise(&prepared),
+        Opcode::Splice => sys::splice_files(&prepared),
+        Opcode::Getxattr => sys::attribute(resource),
+        Opcode::Setxattr => sys::set_attribute(resource),
+        Opcode::Waitid => sys::wait_child(resource, 0),
+        Opcode::Pipe => sys::pipe_into(resource),
         _ => sockets::carry_out(resource),
     }
 }

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use wakering_core::Driver;
-use wakering_core::abi::Opcode;
+use wakering_core::abi::{Opcode, op_flag};
 use wakering_core::resource::Control;
 use wakering_core::slot::Cancel;
 
@@ -446,26 +446,11 @@ fn errors_are_the_kernels() {
 fn a_regular_file_is_never_ready() {
     let mut net = Net::new(4);
     let file = std::fs::File::open("/proc/self/exe").unwrap();
-    let mut ready = wakering_poll_loop::readiness::Readiness::new(
-        4,
-        net.home.doorbell.as_raw_fd(),
-        net.home.doorbell.as_raw_fd(),
-    );
-    assert!(ready.is_err(), "one descriptor is watched once");
-    let (other, timer) =
-        (wakering_core::Home::new(1).unwrap(), wakering_core::Home::new(1).unwrap());
-    ready = wakering_poll_loop::readiness::Readiness::new(
-        4,
-        other.doorbell.as_raw_fd(),
-        timer.doorbell.as_raw_fd(),
-    );
-    let mut readiness = ready.unwrap();
-    let token = wakering_core::Token::new(0, 1);
-    let interest = wakering_poll_loop::readiness::Interest::READ;
-    let refused = readiness.wait(token, file.as_raw_fd(), interest);
-    assert_eq!(refused, Err(wakering_core::Error::Os(libc::EPERM)));
-    assert_eq!(readiness.waiting(), 0);
-    net.turn(SHORT);
+    for flags in [0, op_flag::MULTISHOT] {
+        let mut poll = op(Opcode::PollAdd, file.as_raw_fd());
+        (poll.op_flags, poll.flags) = (libc::POLLIN as u32, flags);
+        assert_eq!(net.result(poll), -libc::EPERM);
+    }
     net.end();
 }
 

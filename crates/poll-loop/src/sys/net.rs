@@ -1,6 +1,6 @@
 //! System calls of sockets. None of them waits but [`connect`], where it says so.
 
-use super::{answer, negative_errno, status_flags};
+use super::{answer, negative_errno, ready_events, status_flags};
 use libc::{c_int, c_long};
 use std::os::fd::RawFd;
 use wakering_core::resource::{AREA_BYTES, Resource};
@@ -108,12 +108,16 @@ pub(crate) fn accept(fd: RawFd, address: Address, flags: c_int) -> i32 {
     answer(c_long::from(unsafe { libc::accept4(fd, place, length, flags) }))
 }
 
-/// Makes a call for which there is no flag that it is not to wait. Where the socket's user let it
-/// block, it does not for the moment of the call.
-pub(crate) fn without_waiting(fd: RawFd, call: impl FnOnce() -> i32) -> i32 {
+/// Makes a call for which there is no flag that it is not to wait. Where the socket's user lets it
+/// block, it does not for the moment of the call, which is not made where it would wait for `events`
+/// now: to look costs less than to change the flags in vain.
+pub(crate) fn without_waiting(fd: RawFd, events: i16, call: impl FnOnce() -> i32) -> i32 {
     let Some(flags) = status_flags(fd) else { return negative_errno() };
     if flags & libc::O_NONBLOCK != 0 {
         return call();
+    }
+    if events != 0 && ready_events(fd, events) == 0 {
+        return -libc::EAGAIN;
     }
     if !set_status_flags(fd, flags | libc::O_NONBLOCK) {
         return negative_errno();
@@ -204,4 +208,20 @@ pub(crate) fn pending_error(fd: RawFd) -> i32 {
 /// Whether bytes go on where the last ones ended, so that what is missing can still come.
 pub(crate) fn is_connected_kind(fd: RawFd) -> bool {
     matches!(number(fd, libc::SO_TYPE), Ok(libc::SOCK_STREAM | libc::SOCK_SEQPACKET))
+}
+
+/// Whether it is a TCP socket, which gives all that it has to one read.
+pub(crate) fn is_tcp(fd: RawFd) -> bool {
+    number(fd, libc::SO_PROTOCOL) == Ok(libc::IPPROTO_TCP)
+}
+
+/// Whether closing it cannot wait: a socket that has not been told to linger.
+pub(crate) fn closes_at_once(fd: RawFd) -> bool {
+    let mut value = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut length = size_of::<libc::linger>() as libc::socklen_t;
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_LINGER);
+    let (place, size) = ((&raw mut value).cast(), &raw mut length);
+    // SAFETY: both are locals.
+    let result = unsafe { libc::getsockopt(fd, level, name, place, size) };
+    result == 0 && (value.l_onoff == 0 || value.l_linger == 0)
 }
