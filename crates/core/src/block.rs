@@ -1,6 +1,8 @@
 //! A bounded pool of 4-KiB blocks for what is too long for a slot: long paths, many segments.
 
+use crate::loom::{Mutex, MutexGuard};
 use std::ptr::NonNull;
+use std::sync::PoisonError;
 
 /// Bytes of one block: a path of `PATH_MAX` with its NUL, or 256 iovecs.
 pub const BLOCK_BYTES: usize = 4096;
@@ -29,15 +31,17 @@ impl Block {
     }
 }
 
-/// Owner of all blocks. One thread lends and takes back; blocks themselves may travel.
+/// Owner of all blocks, which any thread may lend and give back.
 #[derive(Debug)]
 pub struct BlockPool {
     memory: NonNull<[Memory]>,
-    free: Vec<Block>,
+    free: Mutex<Vec<Block>>,
 }
 
 // SAFETY: the pool owns its memory; nothing in it is bound to a thread.
 unsafe impl Send for BlockPool {}
+// SAFETY: as above; the list is behind a lock.
+unsafe impl Sync for BlockPool {}
 
 impl BlockPool {
     /// A pool of `blocks_max` blocks, allocated now and never again.
@@ -50,31 +54,36 @@ impl BlockPool {
             // SAFETY: `index` is below the length of the allocation that `first` starts.
             .map(|index| Block(unsafe { first.add(index) }))
             .collect();
-        Self { memory, free }
+        Self { memory, free: Mutex::new(free) }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A block, or `None` where all are lent.
-    pub fn lend(&mut self) -> Option<Block> {
-        self.free.pop()
+    pub fn lend(&self) -> Option<Block> {
+        self.free().pop()
     }
 
     /// Takes a block back that this pool lent.
-    pub fn give_back(&mut self, block: Block) {
-        debug_assert!(self.free.len() < self.memory.len(), "a block of another pool");
-        self.free.push(block);
+    pub fn give_back(&self, block: Block) {
+        let mut free = self.free();
+        debug_assert!(free.len() < self.memory.len(), "a block of another pool");
+        free.push(block);
     }
 
     /// How many can be lent now.
     pub fn available(&self) -> usize {
-        self.free.len()
+        self.free().len()
     }
 }
 
 impl Drop for BlockPool {
     fn drop(&mut self) {
         // What is still lent may be in the kernel's hands: then all of it stays, on purpose.
-        if self.free.len() == self.memory.len() {
-            self.free.clear();
+        if self.available() == self.memory.len() {
+            self.free().clear();
             // SAFETY: `memory` came from `Box::leak` in `new`, every block is back, and this is the
             // only place that frees it.
             drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
@@ -88,7 +97,7 @@ mod tests {
 
     #[test]
     fn lends_no_more_than_it_has() {
-        let mut pool = BlockPool::new(2);
+        let pool = BlockPool::new(2);
         let first = pool.lend().unwrap();
         let second = pool.lend().unwrap();
         assert_ne!(first.0, second.0);

@@ -136,7 +136,7 @@ impl Resource {
         &mut self,
         role: PathRole,
         bytes: &[u8],
-        pool: &mut BlockPool,
+        pool: &BlockPool,
     ) -> Result<(), Error> {
         use crate::abi::ErrorKind::{BadPath, Busy};
         if bytes.len() > PATH_BYTES_MAX {
@@ -176,7 +176,7 @@ impl Resource {
     pub fn set_iovecs(
         &mut self,
         count: usize,
-        pool: &mut BlockPool,
+        pool: &BlockPool,
         mut fill: impl FnMut(usize) -> Result<libc::iovec, Error>,
     ) -> Result<(), Error> {
         use crate::abi::ErrorKind::{BadDescriptor, Busy};
@@ -217,8 +217,13 @@ impl Resource {
         &self.inline.back
     }
 
+    /// Whether there is anything for [`Self::release`] to do.
+    pub(crate) fn needs_release(&self) -> bool {
+        self.owned.is_some() || self.address_length != 0 || self.blocks.iter().any(Option::is_some)
+    }
+
     /// Gives back what was borrowed from `pool` and drops the owned buffer.
-    pub fn release(&mut self, pool: &mut BlockPool) {
+    pub fn release(&mut self, pool: &BlockPool) {
         self.owned = None;
         self.address_length = 0;
         for block in &mut self.blocks {
@@ -243,16 +248,16 @@ mod tests {
     fn short_paths_lie_inline_and_long_ones_in_blocks() {
         let mut pool = BlockPool::new(1);
         let mut resource = Resource::new();
-        resource.set_path(PathRole::First, b"/a", &mut pool).unwrap();
+        resource.set_path(PathRole::First, b"/a", &pool).unwrap();
         assert_eq!(read_back(&mut resource, PathRole::First), b"/a");
         let long = vec![b'x'; PATH_BYTES_MAX];
-        resource.set_path(PathRole::Second, &long, &mut pool).unwrap();
+        resource.set_path(PathRole::Second, &long, &pool).unwrap();
         assert_eq!(read_back(&mut resource, PathRole::Second), long);
         assert_eq!(
-            resource.set_path(PathRole::First, &long, &mut pool),
+            resource.set_path(PathRole::First, &long, &pool),
             Err(crate::abi::ErrorKind::Busy.into())
         );
-        resource.release(&mut pool);
+        resource.release(&pool);
         assert_eq!(pool.available(), 1);
     }
 
@@ -261,9 +266,9 @@ mod tests {
         let mut pool = BlockPool::new(1);
         let mut resource = Resource::new();
         let bad = Err(crate::abi::ErrorKind::BadPath.into());
-        assert_eq!(resource.set_path(PathRole::First, b"a\0b", &mut pool), bad);
+        assert_eq!(resource.set_path(PathRole::First, b"a\0b", &pool), bad);
         let long = Err(Error::Os(libc::ENAMETOOLONG));
-        assert_eq!(resource.set_path(PathRole::First, &[b'x'; 4096], &mut pool), long);
+        assert_eq!(resource.set_path(PathRole::First, &[b'x'; 4096], &pool), long);
     }
 
     #[test]
@@ -271,11 +276,11 @@ mod tests {
         let mut pool = BlockPool::new(1);
         let mut resource = Resource::new();
         let iovec = |index| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: index });
-        resource.set_iovecs(SEGMENTS_MAX, &mut pool, iovec).unwrap();
+        resource.set_iovecs(SEGMENTS_MAX, &pool, iovec).unwrap();
         // SAFETY: 256 iovecs were just written from there on.
         let iovecs = unsafe { std::slice::from_raw_parts(resource.iovecs(), SEGMENTS_MAX) };
         assert_eq!(iovecs[SEGMENTS_MAX - 1].iov_len, 255);
-        assert!(resource.set_iovecs(SEGMENTS_MAX + 1, &mut pool, iovec).is_err());
-        resource.release(&mut pool);
+        assert!(resource.set_iovecs(SEGMENTS_MAX + 1, &pool, iovec).is_err());
+        resource.release(&pool);
     }
 }

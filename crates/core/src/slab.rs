@@ -76,6 +76,11 @@ impl FreeList {
         slab.claim_at(index, waker_ref)
     }
 
+    /// The index of a free slot, which is the caller's to claim.
+    pub(crate) fn take(&mut self) -> Option<u32> {
+        self.free.pop()
+    }
+
     /// Takes back an index after the op at it was taken.
     pub fn give_back(&mut self, index: u32) {
         debug_assert!(self.free.len() < self.free.capacity(), "given back twice");

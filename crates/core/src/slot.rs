@@ -15,17 +15,22 @@
 //!
 //! - **I1** From 2 until 3, whoever published owns the [`Resource`]: the kernel, or the pool thread
 //!   that carries the op out. Nobody else reaches it.
-//! - **I2** In every other state only the owning loop's thread reaches it.
-//! - **I3** Only the owning loop's thread does 1, 4, 5, 6, 7 and 8. 2 and 3 may come from a thread
-//!   that the op was handed to.
+//! - **I2** In every other state only the op's owner reaches it.
+//! - **I3** Only the owner does 1, 4, 5, 6, 7 and 8: the loop's thread, or whoever has the op's future
+//!   (see `scheduler/op.rs`). 2 and 3 may come from a thread that the op was handed to.
 //! - **I4** The generation is part of the state word, so every transition by token fails when the
 //!   slot was given to somebody else since.
 //! - **I5** 3 happens once: after it the state is not InFlight, and 2 is the only way there.
+
+pub(crate) mod order;
+pub(crate) mod telling;
 
 use crate::loom::{AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::resource::Resource;
 use crate::token::Token;
 use crate::waker::WakerRef;
+use order::Order;
+use telling::Telling;
 
 const FREE: u64 = 0;
 const QUEUED: u64 = 1;
@@ -126,6 +131,10 @@ pub struct Slot {
     state: AtomicU64,
     waker_ref: AtomicU64,
     pub(crate) next: AtomicU32,
+    /// Of an op with a future: see [`Telling`].
+    pub(crate) telling: Telling,
+    /// Of an op whose future is on another thread: what that asks for.
+    pub(crate) order: Order,
     outcome: UnsafeCell<Outcome>,
     resource: UnsafeCell<Resource>,
 }
@@ -142,6 +151,8 @@ impl Slot {
             state: AtomicU64::new(word(1, FREE)),
             waker_ref: AtomicU64::new(0),
             next: AtomicU32::new(u32::MAX),
+            telling: Telling::new(),
+            order: Order::new(),
             outcome: UnsafeCell::new(Outcome::default()),
             resource: UnsafeCell::new(Resource::new()),
         }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
-use wakering_core::abi::{ErrorKind, Opcode};
+use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::SimDriver;
-use wakering_core::scheduler::{Options, RunError, Scheduler, Shutdown, ops};
+use wakering_core::scheduler::{Nop, Options, RunError, Scheduler, Shutdown, ops};
 use wakering_core::task::{self, Spawn, block_on, exit, exit_all, yield_now};
 use wakering_core::time::sleep;
 use wakering_core::{Error, Home};
@@ -388,10 +388,7 @@ fn r16_ops_in_flight_are_over_when_the_shutdown_is() {
                     let ops = ops().unwrap();
                     begun.send(()).unwrap();
                     loop {
-                        let nop = ops.start(|resource, _| {
-                            resource.prepared.opcode = Opcode::Nop;
-                            Ok(())
-                        });
+                        let nop = ops.start(Nop);
                         nop.await.unwrap();
                     }
                 })

@@ -7,11 +7,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
-use wakering_core::abi::{ErrorKind, Opcode};
-use wakering_core::block::BlockPool;
+use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::SimDriver;
-use wakering_core::resource::Resource;
-use wakering_core::scheduler::{Loop, Op, Ops, Options, Scheduler, ops};
+use wakering_core::scheduler::{Loop, Nop, Op, Ops, Options, Scheduler, ops};
 use wakering_core::task::{self, Spawn, block_on, yield_now};
 use wakering_core::time::{VirtualClock, sleep, timeout};
 use wakering_core::{Error, Home};
@@ -30,13 +28,8 @@ fn start(options: Options) -> Scheduler {
     Scheduler::start(options).unwrap()
 }
 
-type Prepare = fn(&mut Resource, &mut BlockPool) -> Result<(), Error>;
-
-fn nop(ops: &Ops) -> Op<Prepare> {
-    ops.start(|resource, _| {
-        resource.prepared.opcode = Opcode::Nop;
-        Ok(())
-    })
+fn nop(ops: &Ops) -> Op<Nop> {
+    ops.start(Nop)
 }
 
 fn this_thread() -> ThreadId {
@@ -73,12 +66,16 @@ fn f5_three_loops_and_two_threads_share_one_join() {
 }
 
 #[test]
-fn f5_a_worker_without_a_loop_has_no_ops() {
+fn f5_a_worker_without_a_loop_has_the_ops_of_another() {
     let scheduler = start(Options::new().workers(2).loops(1, sim));
-    let has = [0, 1].map(|worker| scheduler.spawn_on(worker, || async { ops().is_some() }));
-    let [first, second] = has.map(|has| scheduler.block_on(has).unwrap());
-    assert!(first && !second);
+    let of =
+        |worker| scheduler.spawn_on(worker, || async { ops().map(|ops| (ops.is_here(), ops)) });
+    let [first, second] = [0, 1].map(|worker| scheduler.block_on(of(worker)).unwrap().unwrap());
+    assert!(first.0 && !second.0);
+    assert_eq!(first.1, second.1);
     assert!(ops().is_none());
+    let scheduler = start(Options::new().workers(1));
+    assert!(scheduler.block_on(scheduler.spawn(async { ops().is_none() })).unwrap());
 }
 
 #[test]

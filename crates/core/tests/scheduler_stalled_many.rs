@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use wakering_core::abi::Opcode;
 use wakering_core::driver::sim::SimDriver;
 use wakering_core::scheduler::cpu_pool::{CpuPool, CpuPoolConfig};
-use wakering_core::scheduler::{Loop, Options, RunError, Scheduler, Stalled, ops};
+use wakering_core::scheduler::{Loop, Nop, Options, RunError, Scheduler, Stalled, ops};
 use wakering_core::sync::{channel, local, oneshot};
 use wakering_core::task::{self, JoinHandle, Spawn, block_on, spawn_local, yield_now};
 use wakering_core::time::sleep;
@@ -251,10 +250,7 @@ async fn pinned() {
             spawn_local(async move {
                 let guard = lock.lock().await;
                 let ops = ops().unwrap();
-                let op = ops.start(|resource, _| {
-                    resource.prepared.opcode = Opcode::Nop;
-                    Ok(())
-                });
+                let op = ops.start(Nop);
                 op.await.unwrap();
                 *guard.borrow_mut() += 1;
             })

@@ -9,10 +9,10 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use wakering_core::abi::{ErrorKind, Opcode};
+use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::{ERRORS, Faults, SimDriver};
 use wakering_core::random::Random;
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Ops};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Nop, Ops};
 use wakering_core::slot::Outcome;
 use wakering_core::task::{spawn_local, yield_now};
 use wakering_core::{Error, Home};
@@ -61,10 +61,7 @@ fn faulty_loop(seed: u64) -> (LocalScheduler, Arc<Home>) {
 /// A task that starts ops, awaits most of them and drops the others on their way.
 async fn busy(ops: Ops, mut random: Random, tally: Rc<RefCell<Tally>>) {
     for _ in 0..OPS {
-        let mut op = Box::pin(ops.start(|resource, _| {
-            resource.prepared.opcode = Opcode::Nop;
-            Ok(())
-        }));
+        let mut op = Box::pin(ops.start(Nop));
         if random.below(4) == 0 {
             let polls = random.below(4);
             for _ in 0..polls {

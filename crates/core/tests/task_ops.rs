@@ -6,11 +6,9 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use wakering_core::abi::{ErrorKind, Opcode};
-use wakering_core::block::BlockPool;
+use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::SimDriver;
-use wakering_core::resource::Resource;
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Op, Ops};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Nop, Op, Ops, describe};
 use wakering_core::task::{Step, spawn_local, yield_now};
 use wakering_core::{Error, Home};
 
@@ -25,13 +23,8 @@ fn with_loop(options: LocalOptions, seed: u64, turns_max: u32) -> (LocalSchedule
     (options.driver(Box::new(driver), home.clone(), 4).build().unwrap(), home)
 }
 
-type Prepare = fn(&mut Resource, &mut BlockPool) -> Result<(), Error>;
-
-fn nop(ops: &Ops) -> Op<Prepare> {
-    ops.start(|resource, _| {
-        resource.prepared.opcode = Opcode::Nop;
-        Ok(())
-    })
+fn nop(ops: &Ops) -> Op<Nop> {
+    ops.start(Nop)
 }
 
 fn in_use(home: &Home) -> usize {
@@ -112,7 +105,7 @@ fn a_full_slab_is_busy_and_not_more() {
 fn f23_polled_again_by_another_task_it_wakes_that_one() {
     let (scheduler, home) = with_loop(LocalOptions::new(), 3, 8);
     let ops = scheduler.ops().unwrap().clone();
-    type Handed = Rc<RefCell<Option<Pin<Box<Op<Prepare>>>>>>;
+    type Handed = Rc<RefCell<Option<Pin<Box<Op<Nop>>>>>>;
     let handed = Handed::default();
     let first = handed.clone();
     scheduler.block_on(async move {
@@ -175,7 +168,9 @@ fn an_op_that_is_dropped_gives_its_slot_back_when_the_loop_lets_go() {
 fn a_prepare_that_fails_starts_nothing() {
     let (scheduler, home) = with_loop(LocalOptions::new(), 5, 1);
     let ops = scheduler.ops().unwrap().clone();
-    let refused = scheduler.block_on(ops.start(|_, _| Err(ErrorKind::BadPath.into())));
+    // SAFETY: it names nothing.
+    let bad = unsafe { describe(|_, _| Err(ErrorKind::BadPath.into())) };
+    let refused = scheduler.block_on(ops.start(bad));
     assert_eq!(refused.unwrap_err(), Error::Kind(ErrorKind::BadPath));
     assert_eq!(in_use(&home), 0);
 }

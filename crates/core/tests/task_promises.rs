@@ -6,11 +6,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use wakering_core::Home;
 use wakering_core::abi::ErrorKind;
-use wakering_core::block::BlockPool;
-use wakering_core::resource::Resource;
 use wakering_core::scheduler::cpu_pool::{CpuPool, CpuPoolConfig};
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Op, Options, Scheduler};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Nop, Op, Options, Scheduler};
 use wakering_core::slab::FreeList;
 use wakering_core::slot::{Completed, Outcome, Publish};
 use wakering_core::sync::oneshot;
@@ -18,7 +17,6 @@ use wakering_core::task::{
     JoinHandle, LocalJoinHandle, Spawn, block_on, spawn, spawn_local, try_spawn_local, yield_now,
 };
 use wakering_core::waker::WakerRef;
-use wakering_core::{Error, Home};
 
 /// Native async, asynchronous outside (a thread of its own wakes it), and a job for the CPU.
 #[test]
@@ -173,10 +171,9 @@ fn f4_nothing_can_be_read_before_it_is_ready() {
 /// What waits is small: it lies in the future of whoever waits.
 #[test]
 fn f23_handles_and_ops_are_a_few_words() {
-    type Prepare = fn(&mut Resource, &mut BlockPool) -> Result<(), Error>;
     assert_eq!(size_of::<JoinHandle<[u64; 100]>>(), 8);
     assert_eq!(size_of::<LocalJoinHandle<u8>>(), 8);
-    assert_eq!(size_of::<Op<Prepare>>(), 24);
+    assert_eq!(size_of::<Op<Nop>>(), 24);
     assert_eq!(size_of::<WakerRef>(), 8);
 }
 

@@ -63,7 +63,7 @@ impl Resource {
         &mut self,
         count: usize,
         control: Control<'_>,
-        pool: &mut BlockPool,
+        pool: &BlockPool,
         mut fill: impl FnMut(usize) -> Result<libc::iovec, Error>,
     ) -> Result<(), Error> {
         if count > SEGMENTS_MAX || control.length() > CONTROL_BYTES_MAX {
@@ -169,7 +169,7 @@ mod tests {
             let mut resource = Resource::new();
             resource.set_address(&[7; 16]).unwrap();
             let iovec = |index| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: index });
-            resource.set_message(count, Control::Send(&[9; 100]), &mut pool, iovec).unwrap();
+            resource.set_message(count, Control::Send(&[9; 100]), &pool, iovec).unwrap();
             // SAFETY: it was just set.
             let header = unsafe { resource.message().read() };
             assert_eq!((header.msg_namelen, header.msg_iovlen), (16, count));
@@ -178,7 +178,7 @@ mod tests {
             assert!(segments.iter().enumerate().all(|(index, segment)| segment.iov_len == index));
             let received = resource.received();
             assert_eq!((received.address, received.control), (&[7; 16][..], &[9; 100][..]));
-            resource.release(&mut pool);
+            resource.release(&pool);
         }
     }
 
@@ -189,11 +189,11 @@ mod tests {
         assert_eq!(resource.set_address(&[0; 129]), Err(Error::Os(libc::EINVAL)));
         let iovec = |_| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 });
         let bad = Err(Error::Kind(BadDescriptor));
-        assert_eq!(resource.set_message(257, Control::NONE, &mut pool, iovec), bad);
-        assert_eq!(resource.set_message(1, Control::Receive(129), &mut pool, iovec), bad);
-        resource.set_message(256, Control::NONE, &mut pool, iovec).unwrap();
+        assert_eq!(resource.set_message(257, Control::NONE, &pool, iovec), bad);
+        assert_eq!(resource.set_message(1, Control::Receive(129), &pool, iovec), bad);
+        resource.set_message(256, Control::NONE, &pool, iovec).unwrap();
         let busy = Err(Error::Kind(Busy));
-        assert_eq!(Resource::new().set_message(256, Control::NONE, &mut pool, iovec), busy);
+        assert_eq!(Resource::new().set_message(256, Control::NONE, &pool, iovec), busy);
     }
 
     #[test]

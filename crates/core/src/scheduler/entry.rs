@@ -5,7 +5,7 @@
 //!            ▼                  │            Asleep: the owner waits, or is about to
 //! Empty ─1 push─► tasks ─2 take─► Empty ─3 fall asleep─► Asleep ─4 push, and ring─► tasks
 //!   ▲                                                      │
-//!   └──────────────────────5 wake up───────────────────────┘       Closed: 6, from Empty, for ever
+//!   └───────5 wake up, or rouse (from any thread)──────────┘       Closed: 6, from Empty, for ever
 //! ```
 //!
 //! One word is the stack of tasks and says whether somebody has to ring: of all pushers only the one
@@ -14,10 +14,10 @@
 //!
 //! - **I1** The entry links of the tasks in the stack are the stack's, from the Release of 1 or 4 on,
 //!   until 2 takes all of them at once. ENTERED keeps the tasks meanwhile.
-//! - **I2** Only the owner does 2, 3, 5 and 6.
+//! - **I2** Only the owner does 2, 3 and 6.
 
 use super::link::Link;
-use crate::loom::{AtomicPtr, Ordering};
+use crate::loom::{AtomicPtr, Ordering, fence};
 use crate::task::TaskRef;
 use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
@@ -108,6 +108,15 @@ impl Entry {
     pub(crate) fn fall_asleep(&self) -> bool {
         // Relaxed: a pusher hands nothing over by what it finds here.
         self.head.compare_exchange(null_mut(), ASLEEP, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Has the owner look at something else than the stack, which was changed before. Whether it sleeps:
+    /// then the caller rings, and nobody else does. From any thread.
+    pub(crate) fn rouse(&self) -> bool {
+        // With the fence after 3: the owner's look sees the change, or this sees it asleep.
+        fence(Ordering::SeqCst);
+        // Relaxed: as in `fall_asleep`.
+        self.head.compare_exchange(ASLEEP, null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether nobody has pushed since 3. By the owner, in a model: the real one is woken.

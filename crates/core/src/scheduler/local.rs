@@ -374,7 +374,7 @@ impl LocalScheduler {
         self.take_arrived();
         self.timers.fire();
         if let Some(ops) = &self.ops
-            && ops.in_flight() > 0
+            && ops.is_busy()
             // A loop that fails does so again when there is nothing else to do.
             && let Err(_error) = ops.turn(Some(Duration::ZERO))
         {
@@ -419,11 +419,13 @@ impl LocalScheduler {
 impl Drop for LocalScheduler {
     fn drop(&mut self) {
         self.here.close();
+        let entered = op::enter(self.ops.as_ref());
         self.end_all();
         if let Some(ops) = &self.ops {
             let _entered = here::enter(&self.here);
             ops.end(self.drain_deadline);
         }
+        drop(entered);
         // What still runs then goes on, on a thread that is left behind.
         let _ = self.shared.dispatch.blocking.shutdown(self.drain_deadline);
         self.here.leave();

@@ -16,4 +16,5 @@ pub mod parker;
 pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
 pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
-pub use op::{Op, Ops, ops};
+pub(crate) use op::Loops;
+pub use op::{Described, EnteredDefault, Nop, Op, Ops, Request, Shot, Shots, describe, ops};

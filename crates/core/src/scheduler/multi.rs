@@ -109,8 +109,9 @@ impl Scheduler {
             scheduler.threads().push(builder.spawn(life)?);
         }
         drop(starts);
-        let started = started.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        let started = started.into_iter().collect::<Result<Vec<Option<Ops>>, Error>>()?;
         assert_eq!(started.len(), scheduler.threads().len(), "the maker of a loop panicked");
+        scheduler.shared.dispatch.loops.set(started.into_iter().flatten().collect());
         Ok(scheduler)
     }
 

@@ -1,38 +1,49 @@
-//! Ops as futures, for tasks of a thread that drives its own loop.
+//! Ops as futures: started on the thread of their loop or on another, awaited by a task of any worker.
 //!
 //! ```text
-//! first poll:  slot claimed (whom to wake: the task's number) ─► prepared ─► enqueued ─► Pending
-//! the loop:    answer and state into the slot ─► wake by number
-//! next polls:  the slot is Ready: take it, give it back      (else Pending; nothing is done twice)
-//! dropped:     the slot is orphaned; its last completion frees it
+//! first poll:  slot claimed (whom to wake: the task's number) ─► prepared ─► Pending
+//!                └─ on the loop's thread: enqueued          on another: asked for, in the loop's orders
+//! the loop:    answer and state into the slot ─► told ─► wake by number
+//! next polls:  told: take it, give the slot back      (else Pending; nothing is done twice)
+//! dropped:     never started: taken back ─ in flight: orphaned, cancelled, freed by its last completion
 //! ```
 //!
-//! How does the second poll know? The loop writes the outcome, then the state with Release, then
-//! wakes; the poll reads the state with Acquire. A wake in between finds the slot InFlight and changes
-//! nothing.
+//! How does the second poll know? The loop writes the outcome, then that it was told with Release, then
+//! wakes; the poll reads that with Acquire, on whatever thread. A wake in between finds the slot in flight
+//! and changes nothing. A stolen task keeps its op: it stays where it was enqueued, and the slot goes back
+//! to the loop when the task has taken the outcome.
 //!
-//! A waker is stored only where the one who polls is not the task that runs: `join_all` and its like
+//! A waker is stored only where the one who polls is not the task that began: `join_all` and its like
 //! poll with wakers of their own, and a future may move from task to task.
+//!
+//! Full is Busy, and an op that says so may be polled again: [`Ops::run`] waits for room meanwhile.
+
+mod complete;
+mod event_loop;
+mod many;
+mod request;
+mod room;
+
+pub use event_loop::{EnteredDefault, ops};
+pub(crate) use event_loop::{Loops, enter};
+pub use many::{Shot, Shots};
+pub use request::{Described, Nop, Request, describe};
 
 use crate::abi::ErrorKind;
-use crate::block::BlockPool;
-use crate::driver::{Completion, Driver};
+use crate::buffers::BufferGroup;
+use crate::driver::{CancelKey, Driver};
 use crate::error::Error;
 use crate::home::Home;
-use crate::loom::thread_local;
-use crate::resource::Resource;
-use crate::slab::FreeList;
-use crate::slot::{Cancel, Orphan, Outcome};
+use crate::slot::order::Asked;
+use crate::slot::{Completed, Outcome};
 use crate::task::here::Here;
-use crate::task::{Step, TaskId, WaitsFor, WokenFrom, note_waiting, run};
+use crate::task::{Step, TaskId, WaitsFor, WokenFrom, note_waiting};
 use crate::token::Token;
-use crate::waker::{Wakee, WakerRef};
-use std::cell::{Cell, RefCell};
+use crate::waker::WakerRef;
+use event_loop::{EventLoop, Mine};
 use std::pin::Pin;
-use std::ptr::NonNull;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// What an op answers that had not begun.
@@ -40,51 +51,15 @@ const CANCELLED: Outcome = Outcome { result: -libc::ECANCELED, flags: 0 };
 
 static OP: WaitsFor = WaitsFor::numbered("op");
 
-/// Completions that one turn hands over at most.
-const COMPLETIONS_MAX: usize = 256;
-
-/// Whom a slot's completion concerns, beside the task in its `waker_ref`.
-#[derive(Debug)]
-enum Owner {
-    /// The task whose number the slot holds.
-    Task,
-    /// Somebody else, or a task that polled later than the first.
-    Other(Waker),
-    /// Nobody: the slot is freed by its completion.
-    Nobody,
-}
-
-/// The loop of a [`super::LocalScheduler`], or of a worker of a [`super::Scheduler`]: its driver, and what its ops need. Cheap to clone; it
-/// stays on its thread.
+/// A loop of a [`super::LocalScheduler`] or of a [`super::Scheduler`]: what starts ops on it, from any
+/// thread. Cheap to clone.
 ///
-/// Only that thread's loop answers an op, so neither goes to another one:
+/// On the loop's own thread an op goes straight to the driver; from another it is asked for, and the loop
+/// is woken if it sleeps.
 ///
-/// ```compile_fail,E0277
-/// fn goes<T: Send>(_: T) {}
-/// fn elsewhere(ops: wakering_core::scheduler::Ops) {
-///     goes(ops);
-/// }
-/// ```
-///
-/// ```compile_fail,E0277
-/// fn goes<T: Send>(_: T) {}
-/// fn elsewhere(ops: &wakering_core::scheduler::Ops) {
-///     goes(ops.start(|_, _| Ok(())));
-/// }
-/// ```
+/// Only the loop answers an op: nothing here completes one.
 #[derive(Clone)]
-pub struct Ops(Rc<Inner>);
-
-struct Inner {
-    home: Arc<Home>,
-    driver: RefCell<Box<dyn Driver>>,
-    free: RefCell<FreeList>,
-    blocks: RefCell<BlockPool>,
-    owners: RefCell<Box<[Owner]>>,
-    /// Wakers of others, to be called when the turn is over.
-    to_wake: RefCell<Vec<Waker>>,
-    here: Cell<Option<NonNull<Here>>>,
-}
+pub struct Ops(Arc<EventLoop>);
 
 impl std::fmt::Debug for Ops {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -92,91 +67,158 @@ impl std::fmt::Debug for Ops {
     }
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Ops>> = const { RefCell::new(None) };
-}
-
-/// The loop of the scheduler, or the worker, that runs on this thread, if it has one.
-pub fn ops() -> Option<Ops> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
-}
-
-/// While it lives, its ops are what [`ops`] gives on this thread.
-pub(super) struct Entered(Option<Ops>);
-
-pub(super) fn enter(ops: Option<&Ops>) -> Entered {
-    Entered(CURRENT.with(|current| current.replace(ops.cloned())))
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        // A thread that ends has forgotten its loop already.
-        let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
+impl PartialEq for Ops {
+    /// Whether they are of the same loop.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 impl Ops {
     pub(super) fn new(driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
-        let slots = home.slab.len() as usize;
-        let free = RefCell::new(FreeList::new(&home.slab));
-        Self(Rc::new(Inner {
-            driver: RefCell::new(driver),
-            free,
-            blocks: RefCell::new(BlockPool::new(blocks_max)),
-            owners: RefCell::new((0..slots).map(|_| Owner::Task).collect()),
-            to_wake: RefCell::new(Vec::with_capacity(slots)),
-            here: Cell::new(None),
-            home,
-        }))
+        Self(EventLoop::new(driver, home, blocks_max))
     }
 
-    /// Ties it to its scheduler, or unties it when that ends.
-    pub(super) fn tie(&self, here: Option<NonNull<Here>>) {
-        self.0.here.set(here);
-    }
-
-    pub(super) fn bell(&self) -> Arc<Home> {
-        self.0.home.clone()
-    }
-
-    /// Ops that are enqueued and not complete.
+    /// Ops that are begun and not complete. From another thread than the loop's: slots in use.
     pub fn in_flight(&self) -> usize {
-        self.0.driver.borrow().in_flight()
+        match self.0.mine() {
+            Some(mine) => mine.in_flight(),
+            None => self.0.home.slab.in_use().count(),
+        }
     }
 
-    /// An op that `prepare` describes. It starts when it is polled first.
+    /// Whether this is the loop's own thread, while that runs its tasks.
+    pub fn is_here(&self) -> bool {
+        self.0.mine().is_some()
+    }
+
+    /// An op that `request` describes. It starts when it is polled first.
     ///
     /// Safe to cancel: dropped, it is cancelled, and what the kernel borrowed is kept until the
-    /// kernel has answered; an outcome that came in spite of that is lost with it.
-    pub fn start<P>(&self, prepare: P) -> Op<P>
-    where
-        P: FnOnce(&mut Resource, &mut BlockPool) -> Result<(), Error> + Unpin,
-    {
-        Op { ops: self.clone(), stage: Stage::Unstarted(Some(prepare)) }
+    /// kernel has answered; an outcome that came in spite of that is undone (what was opened is closed).
+    pub fn start<P: Request>(&self, request: P) -> Op<P> {
+        Op { ops: self.clone(), request, stage: Stage::Unstarted }
+    }
+
+    /// An op that answers again and again, until an answer without MORE.
+    pub fn start_many<P: Request>(&self, request: P) -> Shots<P> {
+        Shots::new(self.start(request))
+    }
+
+    /// Starts an op as [`Self::start`], and waits for room where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Closed where the loop is gone; what preparing it failed with.
+    pub async fn run<P: Request>(&self, request: P) -> Result<P::Output, Error> {
+        let mut op = self.start(request);
+        match (&mut op).await {
+            Err(Error::Kind(ErrorKind::Busy)) => self.run_when_there_is_room(op).await,
+            answer => answer,
+        }
     }
 
     /// Asks that an op of this loop end: its own completion answers, as it would have. Nothing happens
     /// where the op is over.
     pub fn cancel(&self, token: Token) {
         let slot = self.0.home.slab.slot(token);
-        match slot.request_cancel(token) {
-            Cancel::Ask => self.ask_driver(token),
-            // Answered on this thread, and the driver will not see it: whoever polls it is told here.
-            Cancel::Withdrawn => {
-                self.complete(Completion { token, outcome: CANCELLED });
-                self.wake_others();
+        let Some(mine) = self.0.mine() else {
+            if slot.current(token.index()) == Some(token) {
+                let _ = self.0.ask(token, Asked::CANCEL);
             }
-            Cancel::AskedBefore | Cancel::TooLate | Cancel::Stale => {}
-        }
+            return;
+        };
+        mine.cancel(token);
     }
 
-    fn ask_driver(&self, token: Token) {
-        if let Ok(mut driver) = self.0.driver.try_borrow_mut() {
-            // It is never Busy; where it fails, the op ends by itself.
-            let _ = driver.cancel(token);
-        }
+    /// Asks that every op of a kind end that is in flight. How many it asked for.
+    ///
+    /// # Errors
+    ///
+    /// WrongLoop on another thread; Unsupported where the driver cannot.
+    pub fn cancel_where(&self, key: CancelKey) -> Result<usize, Error> {
+        self.0.mine().ok_or(ErrorKind::WrongLoop)?.cancel_where(key)
     }
 
+    /// Has ops pick buffers of this group; its number, for
+    /// [`Prepared::group`](crate::resource::Prepared::group).
+    ///
+    /// # Errors
+    ///
+    /// WrongLoop on another thread; Unsupported where the driver cannot.
+    pub fn add_buffers(&self, group: Arc<BufferGroup>) -> Result<u16, Error> {
+        self.0.mine().ok_or(ErrorKind::WrongLoop)?.add_buffers(group)
+    }
+
+    pub(super) fn bell(&self) -> Arc<Home> {
+        self.0.home.clone()
+    }
+
+    /// Ties it to its scheduler, before anybody else has it.
+    pub(super) fn tie(&self, here: &Here, wake: impl Fn() + Send + Sync + 'static) {
+        self.0.tie(here, Box::new(wake));
+    }
+
+    fn event_loop(&self) -> &EventLoop {
+        &self.0
+    }
+
+    /// Enqueues what was claimed and prepared, on the loop's thread or through its orders.
+    fn begin<P: Request>(&self, request: &mut P, cx: &Context<'_>) -> Result<Token, Error> {
+        let mine = self.0.mine();
+        let whom = crate::task::own_waker(cx).filter(|_| self.0.is_of_this_scheduler());
+        let waker_ref = whom.map_or(WakerRef::NOBODY, TaskId::waker_ref);
+        let token = self.0.claim(mine.as_ref(), waker_ref)?;
+        let slot = self.0.home.slab.slot(token);
+        slot.telling.begin();
+        let prepared = self.0.prepare(token, request);
+        let begun = prepared.and_then(|()| match &mine {
+            Some(mine) => mine.enqueue(token),
+            None => {
+                if whom.is_none() {
+                    self.0.listen(token, cx);
+                }
+                self.0.ask(token, Asked::START)
+            }
+        });
+        if let Err(error) = begun {
+            let withdrawn = slot.complete_at_once(token, CANCELLED);
+            debug_assert_eq!(withdrawn, Completed::Deliver);
+            self.0.free(mine.as_ref(), token, |_, _| ());
+            return Err(error);
+        }
+        if let Some(mine) = mine {
+            if whom.is_none() {
+                self.0.listen(token, cx);
+            }
+            mine.trace(Step::Enqueued(token));
+        }
+        Ok(token)
+    }
+
+    /// Sees to it that whoever polls now is told. Whether the op is over instead.
+    fn remember(&self, token: Token, cx: &Context<'_>) -> bool {
+        let slot = self.0.home.slab.slot(token);
+        if let Some(task) = crate::task::own_waker(cx)
+            && task.waker_ref() == slot.waker_ref()
+            && self.0.is_of_this_scheduler()
+        {
+            return slot.telling.is_told();
+        }
+        !self.0.listen(token, cx)
+    }
+
+    /// The future of a started op is gone.
+    fn let_go(&self, token: Token) {
+        match self.0.mine() {
+            Some(mine) => mine.let_go(token),
+            None => self.0.let_go_from_outside(token),
+        }
+    }
+}
+
+/// For the scheduler that drives it, on its thread.
+impl Ops {
     /// One pass of the loop. How many completions it brought.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         let turned = self.turn_quietly(timeout);
@@ -187,220 +229,145 @@ impl Ops {
     /// The same, but for the wakers of others, which are code of the program's: [`Self::wake_others`]
     /// follows.
     pub(super) fn turn_quietly(&self, timeout: Option<Duration>) -> Result<usize, Error> {
-        self.trace(Step::Turn);
-        self.0.driver.borrow_mut().turn(timeout, COMPLETIONS_MAX, &mut |completion| {
-            self.complete(completion);
-        })
+        self.in_charge().turn(timeout)
+    }
+
+    pub(super) fn wake_others(&self) {
+        if let Some(mine) = self.0.mine() {
+            mine.wake_others();
+        }
+    }
+
+    /// Whether a turn may bring something.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.0.orders.is_empty() || self.in_charge().in_flight() > 0
+    }
+
+    /// Whether another thread asks for something. After a fence it sees all that was asked before.
+    pub(super) fn has_orders(&self) -> bool {
+        !self.0.orders.is_empty()
     }
 
     /// Ends the loop with its scheduler: what is still in flight is cancelled, and waited for up to the
     /// deadline.
     pub(super) fn end(&self, deadline: Duration) {
-        let drained = self.0.driver.borrow_mut().drain(deadline, &mut |completion| {
-            self.complete(completion);
-        });
-        self.wake_others();
-        if drained.still_in_flight > 0 {
+        if self.in_charge().end(deadline) > 0 {
             // The kernel still writes there: it stays, on purpose.
             std::mem::forget(self.clone());
         }
-        self.tie(None);
     }
 
-    pub(super) fn wake_others(&self) {
-        // One at a time, since a waker may come here again.
-        loop {
-            let waker = self.0.to_wake.borrow_mut().pop();
-            let Some(waker) = waker else { break };
-            waker.wake();
-        }
-    }
-
-    /// Notes a completion. It calls nothing of the user's: wakes by number only fill a queue.
-    fn complete(&self, completion: Completion) {
-        let token = completion.token;
-        self.trace(Step::Ready(token));
-        let slot = self.0.home.slab.slot(token);
-        let owner =
-            std::mem::replace(&mut self.0.owners.borrow_mut()[token.index() as usize], Owner::Task);
-        match owner {
-            Owner::Nobody => {
-                self.give_back(token);
-                return;
-            }
-            Owner::Other(waker) => self.0.to_wake.borrow_mut().push(waker),
-            Owner::Task => {}
-        }
-        if let Wakee::Task { id, generation } = slot.waker_ref().wakee()
-            && let Some(here) = self.here()
-        {
-            run::wake_by_number(here, id, generation);
-        }
-    }
-
-    fn here(&self) -> Option<&Here> {
-        // SAFETY: tied to a scheduler, which is there until it unties.
-        self.0.here.get().map(|here| unsafe { here.as_ref() })
-    }
-
-    fn trace(&self, step: Step) {
-        if let Some(here) = self.here() {
-            here.trace(|| step);
-        }
-    }
-
-    /// Takes a Ready slot's outcome and frees the slot.
-    fn give_back(&self, token: Token) -> Option<Outcome> {
-        let slot = self.0.home.slab.slot(token);
-        let outcome = slot.take(token, |taken, resource| {
-            resource.release(&mut self.0.blocks.borrow_mut());
-            taken.outcome
-        })?;
-        self.0.free.borrow_mut().give_back(token.index());
-        Some(outcome)
-    }
-
-    fn begin<P>(&self, prepare: P, cx: &Context<'_>) -> Result<Token, Error>
-    where
-        P: FnOnce(&mut Resource, &mut BlockPool) -> Result<(), Error>,
-    {
-        let whom = crate::task::own_waker(cx);
-        let waker_ref = whom.map_or(WakerRef::NOBODY, TaskId::waker_ref);
-        let claimed = self.0.free.borrow_mut().claim(&self.0.home.slab, waker_ref);
-        let token = claimed.map_err(|_| Error::Kind(ErrorKind::Busy))?;
-        let slot = self.0.home.slab.slot(token);
-        // SAFETY: Queued, and this is the loop's own thread.
-        let prepared = unsafe {
-            slot.with_resource(|resource| prepare(resource, &mut self.0.blocks.borrow_mut()))
-        };
-        let enqueued = prepared.and_then(|()| self.0.driver.borrow_mut().enqueue(token));
-        if let Err(error) = enqueued {
-            let withdrawn = slot.request_cancel(token);
-            debug_assert_eq!(withdrawn, Cancel::Withdrawn);
-            self.give_back(token);
-            return Err(error);
-        }
-        if whom.is_none() {
-            self.set_owner(token, Owner::Other(cx.waker().clone()));
-        }
-        self.trace(Step::Enqueued(token));
-        Ok(token)
-    }
-
-    fn set_owner(&self, token: Token, owner: Owner) {
-        let before =
-            std::mem::replace(&mut self.0.owners.borrow_mut()[token.index() as usize], owner);
-        // A waker's destructor may come here again: after the borrow.
-        drop(before);
-    }
-
-    /// Sees to it that whoever polls now is told.
-    fn remember(&self, token: Token, cx: &Context<'_>) {
-        let slot = self.0.home.slab.slot(token);
-        if let Some(task) = crate::task::own_waker(cx)
-            && task.waker_ref() == slot.waker_ref()
-        {
-            return;
-        }
-        let known = match &self.0.owners.borrow()[token.index() as usize] {
-            Owner::Other(waker) => waker.will_wake(cx.waker()),
-            _ => false,
-        };
-        if !known {
-            self.set_owner(token, Owner::Other(cx.waker().clone()));
-        }
-    }
-
-    fn let_go(&self, token: Token) {
-        let slot = self.0.home.slab.slot(token);
-        match slot.orphan(token) {
-            Orphan::Withdrawn | Orphan::Ready => {
-                self.set_owner(token, Owner::Task);
-                self.give_back(token);
-            }
-            Orphan::WaitForCqe => {
-                self.set_owner(token, Owner::Nobody);
-                if slot.request_cancel(token) == Cancel::Ask {
-                    self.ask_driver(token);
-                }
-            }
-            Orphan::Stale => {}
-        }
+    fn in_charge(&self) -> Mine<'_> {
+        self.0.mine().expect("the loop is driven by its own thread, which has entered it")
     }
 }
 
 /// One op of a loop, as a future. See [`Ops::start`].
 #[must_use = "an op starts when it is polled"]
-pub struct Op<P> {
+pub struct Op<P: Request> {
     ops: Ops,
-    stage: Stage<P>,
+    request: P,
+    stage: Stage,
 }
 
-enum Stage<P> {
-    Unstarted(Option<P>),
+#[derive(Clone, Copy)]
+enum Stage {
+    Unstarted,
     InFlight(Token),
     Done,
 }
 
-impl<P> std::fmt::Debug for Op<P> {
+impl<P: Request> std::fmt::Debug for Op<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.stage {
-            Stage::Unstarted(_) => "Op(unstarted)",
+            Stage::Unstarted => "Op(unstarted)",
             Stage::InFlight(_) => "Op(in flight)",
             Stage::Done => "Op(done)",
         })
     }
 }
 
-impl<P> Op<P> {
+impl<P: Request> Op<P> {
     /// By which [`Ops::cancel`] knows it, while it is in flight.
     pub fn token(&self) -> Option<Token> {
         match self.stage {
             Stage::InFlight(token) => Some(token),
-            Stage::Unstarted(_) | Stage::Done => None,
+            Stage::Unstarted | Stage::Done => None,
         }
+    }
+
+    /// Asks that it end, if it is in flight: it answers as it would have.
+    pub fn cancel(&self) {
+        if let Some(token) = self.token() {
+            self.ops.cancel(token);
+        }
+    }
+
+    /// The loop that it is on.
+    pub fn ops(&self) -> &Ops {
+        &self.ops
+    }
+
+    /// What describes it: with what it keeps, where it was not started.
+    pub fn request(&mut self) -> &mut P {
+        &mut self.request
+    }
+
+    /// Starts it, unless it was.
+    fn poll_start(&mut self, cx: &Context<'_>) -> Result<(Token, bool), Error> {
+        match self.stage {
+            Stage::Unstarted => {
+                let token = self.ops.begin(&mut self.request, cx).inspect_err(|&error| {
+                    if error != Error::Kind(ErrorKind::Busy) {
+                        self.stage = Stage::Done;
+                    }
+                })?;
+                self.stage = Stage::InFlight(token);
+                Ok((token, true))
+            }
+            Stage::InFlight(token) => Ok((token, false)),
+            Stage::Done => panic!("an op was polled after it was ready"),
+        }
+    }
+
+    /// What the told op came to.
+    fn take(&mut self, token: Token) -> Result<P::Output, Error> {
+        self.stage = Stage::Done;
+        let event_loop = &self.ops.0;
+        if event_loop.home.slab.slot(token).telling.is_lost() {
+            return Err(ErrorKind::Closed.into());
+        }
+        let mine = event_loop.mine();
+        let request = &mut self.request;
+        Ok(event_loop
+            .free(mine.as_ref(), token, |outcome, resource| request.finish(outcome, resource)))
     }
 }
 
-impl<P> Future for Op<P>
-where
-    P: FnOnce(&mut Resource, &mut BlockPool) -> Result<(), Error> + Unpin,
-{
-    type Output = Result<Outcome, Error>;
+impl<P: Request> Future for Op<P> {
+    type Output = Result<P::Output, Error>;
 
+    /// Busy is no end: it may be polled again.
+    ///
     /// # Panics
     ///
-    /// Once it was ready.
+    /// Once it was ready with anything else.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let token = match &mut this.stage {
-            Stage::Unstarted(prepare) => {
-                let Some(prepare) = prepare.take() else { unreachable!("it is taken once") };
-                this.stage = Stage::Done;
-                match this.ops.begin(prepare, cx) {
-                    Ok(token) => this.stage = Stage::InFlight(token),
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
-                let Stage::InFlight(token) = this.stage else { unreachable!("set above") };
-                token
-            }
-            Stage::InFlight(token) => {
-                let token = *token;
-                if let Some(outcome) = this.ops.give_back(token) {
-                    this.stage = Stage::Done;
-                    return Poll::Ready(Ok(outcome));
-                }
-                this.ops.remember(token, cx);
-                token
-            }
-            Stage::Done => panic!("an op was polled after it was ready"),
+        let (token, began) = match this.poll_start(cx) {
+            Ok(started) => started,
+            Err(error) => return Poll::Ready(Err(error)),
         };
+        let slot = this.ops.0.home.slab.slot(token);
+        if !began && (slot.telling.is_told() || this.ops.remember(token, cx)) {
+            return Poll::Ready(this.take(token));
+        }
         note_waiting(cx, &OP, token.index() as usize, WokenFrom::Anywhere);
         Poll::Pending
     }
 }
 
-impl<P> Drop for Op<P> {
+impl<P: Request> Drop for Op<P> {
     fn drop(&mut self) {
         if let Stage::InFlight(token) = self.stage {
             self.ops.let_go(token);

@@ -3,7 +3,7 @@
 use super::header::TaskRef;
 use super::pool::Depot;
 use crate::loom::{AtomicU32, Ordering};
-use crate::scheduler::Blocking;
+use crate::scheduler::{Blocking, Loops};
 use std::ptr::NonNull;
 
 /// The part of a scheduler that lives as long as any of its tasks is referred to.
@@ -24,6 +24,8 @@ pub(crate) struct Dispatch {
     pub(crate) closing: Closing,
     /// Threads for what must not run on a worker.
     pub(crate) blocking: Blocking,
+    /// The loops of its workers.
+    pub(crate) loops: Loops,
 }
 
 /// The status that the last `exit` gave, and whether one of them was for all.

@@ -7,6 +7,7 @@ use super::pool::Cache;
 use super::slow::Stopwatch;
 use super::trace::{Hook, Step};
 use crate::loom::thread_local;
+use crate::scheduler::Ops;
 use crate::scheduler::link::{Item, Link};
 use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::ptr::{NonNull, null, null_mut};
@@ -101,6 +102,17 @@ impl Here {
     #[inline]
     pub(crate) fn is_of(&self, dispatch: NonNull<Dispatch>) -> bool {
         self.dispatch == dispatch
+    }
+
+    /// A number that no other scheduler has at the same time.
+    #[inline]
+    pub(crate) fn dispatch_address(&self) -> usize {
+        self.dispatch.addr().get()
+    }
+
+    /// The loop for ops of a worker that has none of its own.
+    pub(crate) fn loop_for_this_worker(&self) -> Option<Ops> {
+        self.dispatch().loops.for_worker(self.worker().unwrap_or(0))
     }
 
     pub(super) fn dispatch(&self) -> &Dispatch {

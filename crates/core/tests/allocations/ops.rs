@@ -6,11 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use wakering_core::abi::Opcode;
 use wakering_core::block::BlockPool;
 use wakering_core::driver::sim::SimDriver;
 use wakering_core::resource::PathRole;
-use wakering_core::scheduler::LocalOptions;
+use wakering_core::scheduler::{LocalOptions, Nop};
 use wakering_core::slab::FreeList;
 use wakering_core::slot::Cancel;
 use wakering_core::task::yield_now;
@@ -85,12 +84,7 @@ fn as_futures(table: &mut Table) {
     let driver = SimDriver::new(home.clone(), 7, 64, 3);
     let scheduler = LocalOptions::new().driver(Box::new(driver), home, 4).build().unwrap();
     let ops = scheduler.ops().unwrap().clone();
-    let nop = || {
-        ops.start(|resource, _| {
-            resource.prepared.opcode = Opcode::Nop;
-            Ok(())
-        })
-    };
+    let nop = || ops.start(Nop);
     table.row("op of a task: awaited", || {
         scheduler.block_on(async { nop().await.unwrap() });
     });

@@ -211,7 +211,7 @@ impl<D: Driver> Lane<D> {
             assert_eq!(taken.outcome, completion.outcome);
             let back = *resource.back_bytes();
             let owned = resource.owned.take();
-            resource.release(&mut self.blocks);
+            resource.release(&self.blocks);
             Answer { result: taken.outcome.result, flags: taken.outcome.flags, owned, back }
         });
         self.answers.push((token, answer.expect("a completion comes once")));

@@ -49,8 +49,8 @@ pub(crate) fn prepared(opcode: Opcode, fd: i32) -> Prepared {
 pub(crate) fn prepare(home: &Home, token: Token, op: Prepared, path: &Path) {
     with(home, token, |resource| {
         resource.prepared = op;
-        let mut blocks = BlockPool::new(0);
-        resource.set_path(PathRole::First, path.as_os_str().as_bytes(), &mut blocks).unwrap();
+        let blocks = BlockPool::new(0);
+        resource.set_path(PathRole::First, path.as_os_str().as_bytes(), &blocks).unwrap();
     });
 }
 

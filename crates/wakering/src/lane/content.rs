@@ -115,7 +115,7 @@ impl Lane {
         // SAFETY: just claimed, so Queued, by its owner. The memory stays with the slot.
         unsafe {
             slot.with_resource(|resource| {
-                resource.release(&mut self.blocks);
+                resource.release(&self.blocks);
                 let address = owned.as_mut_ptr();
                 resource.prepared =
                     Prepared { fd, address, length, offset: 0, ..Prepared::new(Opcode::Read) };

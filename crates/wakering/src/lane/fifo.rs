@@ -94,7 +94,7 @@ impl Lane {
         // SAFETY: just claimed, so Queued, by its owner.
         unsafe {
             slot.with_resource(|resource| {
-                resource.release(&mut self.blocks);
+                resource.release(&self.blocks);
                 resource.prepared = Prepared { offset, ..Prepared::new(Opcode::Timeout) };
             });
         }

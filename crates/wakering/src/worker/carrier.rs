@@ -17,8 +17,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use wakering_core::abi::ErrorKind;
-use wakering_core::resource::{NOT_FIXED, Prepared};
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Ops};
+use wakering_core::block::BlockPool;
+use wakering_core::resource::{NOT_FIXED, Prepared, Resource};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Ops, describe};
 use wakering_core::slot::{Outcome, Publish};
 use wakering_core::sync::{First2, Local, Notify, select};
 use wakering_core::task::{spawn_local, yield_now};
@@ -128,10 +129,12 @@ impl Carrier {
     async fn carry_out(&self, token: Token, prepared: Prepared) -> Outcome {
         let carried = &self.carried[token.index() as usize];
         loop {
-            let mut op = pin!(self.ops.start(|resource, _blocks| {
+            let prepare = |resource: &mut Resource, _: &BlockPool| {
                 resource.prepared = prepared;
                 Ok(())
-            }));
+            };
+            // SAFETY: what it names is lent by the lane's slot, which stays InFlight until the answer.
+            let mut op = pin!(self.ops.start(unsafe { describe(prepare) }));
             let outcome = poll_fn(|cx| {
                 let polled = op.as_mut().poll(cx);
                 carried.set(op.token().map(|own| (token, own)));

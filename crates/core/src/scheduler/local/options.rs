@@ -15,7 +15,6 @@ use crate::task::stuck::Witness;
 use crate::task::{Hook, SlowPoll};
 use crate::time::{Clock, Timers};
 use std::cell::Cell;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,7 +174,12 @@ impl LocalOptions {
         here.watch(self.hook, stopwatch.map(Arc::new));
         let here = Box::new(here);
         if let Some(ops) = &ops {
-            ops.tie(Some(NonNull::from(&*here)));
+            let shared = Arc::downgrade(&shared);
+            ops.tie(&here, move || {
+                if let Some(shared) = shared.upgrade() {
+                    shared.rouse();
+                }
+            });
         }
         Ok(LocalScheduler {
             here,

@@ -1,9 +1,9 @@
 //! What other threads have of a scheduler of one thread.
 
-use super::super::Blocking;
 use super::super::cpu_pool::CpuPoolConfig;
 use super::super::entry::{Entry, Pushed};
 use super::super::parker::{Parker, Unparked};
+use super::super::{Blocking, Loops};
 use crate::home::Home;
 use crate::loom::{AtomicU64, Ordering};
 use crate::task::dispatch::{Closing, Dispatch, Status};
@@ -56,6 +56,7 @@ impl Shared {
                 status: Status::new(),
                 closing: Closing::new(),
                 blocking: Blocking::new(pool),
+                loops: Loops::default(),
             },
             entry: Entry::new(),
             seat: Arc::new(Seat { bell, parker: Parker::new() }),
@@ -73,6 +74,13 @@ impl Shared {
     pub(super) fn waker(&self) -> impl Fn() + Send + Sync + use<> {
         let seat = self.seat.clone();
         move || seat.wake()
+    }
+
+    /// Has the thread look at what another one has changed, if it sleeps.
+    pub(super) fn rouse(&self) {
+        if self.entry.rouse() {
+            self.seat.wake();
+        }
     }
 
     /// Sleeps until the thread is woken, or `left` is over. For a thread without a loop.

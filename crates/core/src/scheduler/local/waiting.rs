@@ -10,9 +10,10 @@
 #![forbid(unsafe_code)]
 
 use super::{LocalScheduler, Ops, RunError, Stalled};
+use crate::loom::{Ordering, fence};
 use crate::task::stuck::is_stuck;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl LocalScheduler {
     /// Nothing is ready: waits for the loop, for other threads, or for the first timer.
@@ -53,7 +54,10 @@ impl LocalScheduler {
             self.take_arrived();
             return Ok(());
         }
-        let left = self.timers.prepare_park();
+        // With the fence of `Entry::rouse`: this sees what was asked for, or that sees us asleep.
+        fence(Ordering::SeqCst);
+        let has_orders = self.ops.as_ref().is_some_and(Ops::has_orders);
+        let left = if has_orders { Some(Duration::ZERO) } else { self.timers.prepare_park() };
         let turned = match &self.ops {
             Some(ops) => ops.turn(left).map(|_| ()),
             None => {
@@ -69,7 +73,7 @@ impl LocalScheduler {
     }
 
     fn in_flight(&self) -> usize {
-        self.ops.as_ref().map_or(0, Ops::in_flight)
+        self.ops.as_ref().map_or(0, |ops| ops.in_flight() + usize::from(ops.has_orders()))
     }
 
     fn check_stalled(&self) -> Result<(), RunError> {

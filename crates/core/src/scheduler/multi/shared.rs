@@ -1,11 +1,11 @@
 //! What all workers and all other threads have of a scheduler of several threads.
 
-use super::super::Blocking;
 use super::super::affinity::{CpuSet, Places, place};
 use super::super::deque::{Local, Stealer, deque};
 use super::super::idle::Idle;
 use super::super::inject::Inject;
 use super::super::local::{RunError, Stalled};
+use super::super::{Blocking, Loops};
 use super::Options;
 use super::counts::{Activity, Counts, Metrics};
 use super::rest::{Rest, Stamp};
@@ -90,6 +90,7 @@ impl Shared {
                 status: Status::new(),
                 closing: Closing::new(),
                 blocking: Blocking::new(options.pool.clone().on(places.as_ref())),
+                loops: Loops::default(),
             },
             inject: Inject::new(),
             idle: Idle::new(workers),
@@ -190,14 +191,17 @@ impl Shared {
     pub(super) fn send_home(&self, task: TaskRef) {
         let worker = task.worker();
         match self.peers[worker].mail.push(task) {
-            Ok(()) => {
-                if self.idle.is_asleep(worker) {
-                    self.peers[worker].seat.unpark();
-                }
-            }
+            Ok(()) => self.rouse(worker),
             // The worker has ended, and before that every task that was pinned to it: this one has
             // never been polled, so it holds no more than what may go to another thread.
             Err(closed) => self.discard(closed.0),
+        }
+    }
+
+    /// Has a worker look at what this thread has changed, if it sleeps.
+    pub(super) fn rouse(&self, worker: usize) {
+        if self.idle.is_asleep(worker) {
+            self.peers[worker].seat.unpark();
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) fn run(
     index: usize,
     local: Local<TaskRef>,
     make: impl FnOnce() -> Result<Option<Ops>, Error>,
-    started: impl FnOnce(Result<(), Error>),
+    started: impl FnOnce(Result<Option<Ops>, Error>),
 ) {
     let _ending = Ending(&shared);
     if let Some(places) = &shared.places {
@@ -125,11 +125,16 @@ pub(super) fn run(
     here.watch(worker.shared.hook, worker.peer().stopwatch.clone());
     if let Some(ops) = &worker.ops {
         worker.peer().seat.set_home(ops.bell());
-        ops.tie(Some(NonNull::from(&here)));
+        let shared = Arc::downgrade(&shared);
+        ops.tie(&here, move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.rouse(index);
+            }
+        });
     }
     shared.rest.get_up(index);
     worker.counts().get_up(shared.began.elapsed());
-    started(Ok(()));
+    started(Ok(worker.ops.clone()));
     {
         let _entered = here::enter(&here);
         let _timers = time::enter(&worker.peer().timers);
@@ -216,6 +221,7 @@ impl Worker {
         loop {
             let task = match self.next(here) {
                 Some(task) => task,
+                None if self.turn() > 0 => continue,
                 None => match self.search(&mut searching) {
                     Some(task) => task,
                     None if self.shared.is_ending() => break,
@@ -338,18 +344,19 @@ impl Worker {
         }
     }
 
-    /// Turns the loop, without waiting, if there is anything to expect of it.
-    fn turn(&self) {
-        if let Some(ops) = self.busy_loop()
-            && let Err(error) = ops.turn(Some(Duration::ZERO))
-        {
+    /// Turns the loop, without waiting, if there is anything to expect of it. How many completions it
+    /// brought.
+    fn turn(&self) -> usize {
+        let Some(ops) = self.busy_loop() else { return 0 };
+        ops.turn(Some(Duration::ZERO)).unwrap_or_else(|error| {
             self.fail(error);
-        }
+            0
+        })
     }
 
-    /// The loop, if something is in flight there.
+    /// The loop, if something is in flight there, or asked for by other threads.
     fn busy_loop(&self) -> Option<&Ops> {
-        self.ops.as_ref().filter(|ops| ops.in_flight() > 0 && !self.loop_failed.get())
+        self.ops.as_ref().filter(|ops| ops.is_busy() && !self.loop_failed.get())
     }
 
     fn fail(&self, error: Error) {

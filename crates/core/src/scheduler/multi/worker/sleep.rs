@@ -10,6 +10,7 @@
 //! published in 1 is true until 6.
 
 use super::super::super::idle::Roused;
+use super::super::super::op::Ops;
 use super::super::counts::add;
 use super::super::shared::Peer;
 use super::{LATE, Worker};
@@ -69,6 +70,7 @@ impl Worker {
     fn may_sleep(&self) -> bool {
         let shared = &self.shared;
         self.peer().mail.is_empty()
+            && !self.ops.as_ref().is_some_and(Ops::has_orders)
             && !shared.is_ending()
             && shared.is_closing() == self.noted_closing.get()
     }

@@ -1,0 +1,257 @@
+//! The loop's side: what is asked for, what comes back, and the end.
+//!
+//! ```text
+//! turn:  orders of other threads ─► driver's turn ─► each completion ─► told, woken by number
+//!                                                          └─ unwanted: undone, freed
+//!        ─► cancels of those that give too much ─► wakers of others
+//! ```
+
+#![forbid(unsafe_code)]
+
+use super::event_loop::{EventLoop, Mine};
+use super::many::picked;
+use super::{CANCELLED, Ops};
+use crate::abi::{ErrorKind, Opcode, completion_flag, op_flag};
+use crate::buffers::BufferGroup;
+use crate::descriptor;
+use crate::driver::Completion;
+use crate::error::Error;
+use crate::resource::Resource;
+use crate::slot::order::Asked;
+use crate::slot::telling::Listener;
+use crate::slot::{Cancel, Completed, Orphan, Outcome};
+use crate::task::{Step, run};
+use crate::token::Token;
+use crate::waker::Wakee;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// Completions that one turn hands over at most.
+const COMPLETIONS_MAX: usize = 256;
+
+impl Mine<'_> {
+    /// Ops that are begun, by this thread or asked for by another, and not complete.
+    pub(super) fn in_flight(&self) -> usize {
+        let held = self.held.borrow().len();
+        self.with_driver(|driver| driver.in_flight()).unwrap_or(0) + held
+    }
+
+    /// One pass.
+    pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
+        self.trace(Step::Turn);
+        self.take_orders();
+        if self.event_loop.room.is_wanted() {
+            self.with_free(|own| self.event_loop.room.share(own));
+        }
+        let mut sink = |completion| self.complete(completion);
+        let turned = self.with_driver(|driver| driver.turn(timeout, COMPLETIONS_MAX, &mut sink));
+        while let Some(token) = self.take_to_cancel() {
+            self.cancel(token);
+        }
+        turned?
+    }
+
+    fn take_to_cancel(&self) -> Option<Token> {
+        self.to_cancel.borrow_mut().pop()
+    }
+
+    pub(super) fn wake_others(&self) {
+        // One at a time, since a waker may come here again.
+        loop {
+            let waker = self.to_wake.borrow_mut().pop();
+            let Some(waker) = waker else { break };
+            waker.wake();
+        }
+    }
+
+    /// What other threads ask for.
+    fn take_orders(&self) {
+        for _ in 0..self.held.borrow().len() {
+            let held = self.held.borrow_mut().pop_front();
+            held.into_iter().for_each(|token| self.begin_ordered(token));
+        }
+        let slab = &self.event_loop.home.slab;
+        self.event_loop.orders.take(slab, |token, asked| self.follow(token, asked));
+    }
+
+    fn follow(&self, token: Token, asked: Asked) {
+        let slot = self.event_loop.home.slab.slot(token);
+        if slot.current(token.index()) != Some(token) {
+            // Of an op that is over (Q2 of `slot::order`).
+            return;
+        }
+        if asked.has(Asked::START) {
+            self.begin_ordered(token);
+        }
+        if asked.has(Asked::LEAVE) {
+            self.let_go(token);
+        } else if asked.has(Asked::CANCEL) {
+            self.cancel(token);
+        }
+    }
+
+    fn begin_ordered(&self, token: Token) {
+        match self.enqueue(token) {
+            Ok(()) => self.trace(Step::Enqueued(token)),
+            Err(Error::Kind(ErrorKind::Busy)) => self.held.borrow_mut().push_back(token),
+            Err(error) => self.answer(token, Outcome { result: error.to_result(), flags: 0 }),
+        }
+    }
+
+    /// Answers an op that the driver has not begun with.
+    fn answer(&self, token: Token, outcome: Outcome) {
+        let slot = self.event_loop.home.slab.slot(token);
+        if slot.complete_at_once(token, outcome) == Completed::Deliver {
+            self.complete(Completion { token, outcome });
+        }
+    }
+
+    pub(super) fn cancel(&self, token: Token) {
+        let slot = self.event_loop.home.slab.slot(token);
+        match slot.request_cancel(token) {
+            Cancel::Ask => self.ask_driver(token),
+            // Answered on this thread, and the driver will not see it: whoever polls it is told here.
+            Cancel::Withdrawn => {
+                self.complete(Completion { token, outcome: CANCELLED });
+                self.wake_others();
+            }
+            Cancel::AskedBefore | Cancel::TooLate | Cancel::Stale => {}
+        }
+    }
+
+    fn ask_driver(&self, token: Token) {
+        // It is never Busy; where it fails, the op ends by itself.
+        let _ = self.with_driver(|driver| driver.cancel(token));
+    }
+
+    /// The future of a started op is gone.
+    pub(super) fn let_go(&self, token: Token) {
+        let slot = self.event_loop.home.slab.slot(token);
+        if slot.telling.is_told() {
+            return self.event_loop.discard(Some(self), token);
+        }
+        match slot.orphan(token) {
+            Orphan::Stale => {}
+            // Never begun: the driver forgets it when it comes across it.
+            Orphan::Withdrawn => self.event_loop.discard(Some(self), token),
+            Orphan::Ready | Orphan::WaitForCqe => {
+                self.unwanted.borrow_mut()[token.index() as usize] = true;
+                if slot.request_cancel(token) == Cancel::Ask {
+                    self.ask_driver(token);
+                }
+            }
+        }
+    }
+
+    /// Notes a completion. It calls nothing of the user's: wakes by number only fill a queue.
+    fn complete(&self, completion: Completion) {
+        let Completion { token, outcome } = completion;
+        let slot = self.event_loop.home.slab.slot(token);
+        if outcome.flags & completion_flag::MORE != 0 {
+            return self.shot(token, outcome);
+        }
+        self.trace(Step::Ready(token));
+        if std::mem::take(&mut self.unwanted.borrow_mut()[token.index() as usize]) {
+            return self.event_loop.discard(Some(self), token);
+        }
+        // Read before the slot may be taken and given to another op.
+        let wakee = slot.waker_ref().wakee();
+        self.tell(wakee, token, slot.telling.tell());
+    }
+
+    pub(super) fn is_unwanted(&self, token: Token) -> bool {
+        self.unwanted.borrow()[token.index() as usize]
+    }
+
+    pub(super) fn tell(&self, wakee: Wakee, token: Token, listener: Listener) {
+        if let Some(waker) = self.event_loop.take_other(token, listener) {
+            self.to_wake.borrow_mut().push(waker);
+        }
+        if let Wakee::Task { id, generation } = wakee
+            && let Some(here) = self.here()
+        {
+            run::wake_by_number(here, id, generation);
+        }
+    }
+
+    /// The end: refuses orders, drains the driver and drops it. How many ops the kernel still has.
+    pub(super) fn end(&self, deadline: Duration) -> usize {
+        self.take_orders();
+        let slab = &self.event_loop.home.slab;
+        let closed = Outcome { result: ErrorKind::Closed.to_result(), flags: 0 };
+        self.event_loop.orders.close(slab, |token, asked| {
+            self.follow(token, if asked.has(Asked::START) { Asked::CANCEL } else { asked });
+        });
+        for token in std::mem::take(&mut *self.held.borrow_mut()) {
+            self.answer(token, closed);
+        }
+        let Some(mut driver) = self.driver.borrow_mut().take() else { return 0 };
+        let left = driver.drain(deadline, &mut |completion| self.complete(completion));
+        for token in slab.in_use() {
+            let slot = slab.slot(token);
+            if !slot.telling.is_told() {
+                self.tell(slot.waker_ref().wakee(), token, slot.telling.lose());
+            }
+        }
+        drop(driver);
+        self.wake_others();
+        self.untie();
+        left.still_in_flight
+    }
+}
+
+impl EventLoop {
+    /// The future of a started op is gone, on another thread.
+    pub(super) fn let_go_from_outside(&self, token: Token) {
+        let telling = &self.home.slab.slot(token).telling;
+        // Where there is no loop any more, all that it was to tell is told.
+        if telling.is_told() || self.ask(token, Asked::LEAVE).is_err() {
+            self.discard(None, token);
+        }
+    }
+
+    /// Frees a Ready slot that nobody wants, and undoes what its op did.
+    pub(super) fn discard(&self, mine: Option<&Mine<'_>>, token: Token) {
+        if self.home.slab.slot(token).telling.is_lost() {
+            return;
+        }
+        self.discard_shots(token);
+        self.free(mine, token, |outcome, resource| self.undo(outcome, resource));
+    }
+
+    /// Closes what was opened, gives back what was picked.
+    pub(super) fn undo(&self, outcome: Outcome, resource: &mut Resource) {
+        let prepared = resource.prepared;
+        if outcome.flags & completion_flag::PICKED != 0 {
+            self.give_picked_back(prepared.group, outcome, prepared.extra[0]);
+        }
+        let opens = matches!(prepared.opcode, Opcode::OpenAt | Opcode::Accept | Opcode::Socket)
+            && prepared.flags & op_flag::DIRECT == 0;
+        if opens && outcome.result >= 0 {
+            descriptor::close(outcome.result);
+        }
+        if prepared.opcode == Opcode::Pipe && outcome.result >= 0 {
+            let ends = resource.back_bytes().as_chunks::<4>().0;
+            ends[..2].iter().for_each(|&end| descriptor::close(i32::from_ne_bytes(end)));
+        }
+    }
+
+    fn give_picked_back(&self, number: u16, outcome: Outcome, io_flags: u32) {
+        if let Some(group) = self.group(number) {
+            picked(&group, outcome, io_flags, |buffer, _| group.give_back(buffer));
+        }
+    }
+
+    /// The group of this number.
+    pub(super) fn group(&self, number: u16) -> Option<Arc<BufferGroup>> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        groups.iter().find(|(known, _)| *known == number).map(|(_, group)| group.clone())
+    }
+}
+
+impl Ops {
+    /// Ops of other threads that the driver had no room for, so far waiting on the loop's own thread.
+    pub fn held(&self) -> usize {
+        self.0.mine().map_or(0, |mine| mine.held.borrow().len())
+    }
+}
