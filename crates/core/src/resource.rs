@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn short_paths_lie_inline_and_long_ones_in_blocks() {
-        let mut pool = BlockPool::new(1);
+        let pool = BlockPool::new(1);
         let mut resource = Resource::new();
         resource.set_path(PathRole::First, b"/a", &pool).unwrap();
         assert_eq!(read_back(&mut resource, PathRole::First), b"/a");
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn refuses_paths_that_no_system_call_takes() {
-        let mut pool = BlockPool::new(1);
+        let pool = BlockPool::new(1);
         let mut resource = Resource::new();
         let bad = Err(crate::abi::ErrorKind::BadPath.into());
         assert_eq!(resource.set_path(PathRole::First, b"a\0b", &pool), bad);
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn holds_256_segments_and_no_more() {
-        let mut pool = BlockPool::new(1);
+        let pool = BlockPool::new(1);
         let mut resource = Resource::new();
         let iovec = |index| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: index });
         resource.set_iovecs(SEGMENTS_MAX, &pool, iovec).unwrap();

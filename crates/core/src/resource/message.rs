@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_message_has_its_address_segments_and_control_data() {
-        let mut pool = BlockPool::new(1);
+        let pool = BlockPool::new(1);
         for count in [0, 1, SEGMENTS_INLINE_MAX, SEGMENTS_INLINE_MAX + 1, SEGMENTS_MAX] {
             let mut resource = Resource::new();
             resource.set_address(&[7; 16]).unwrap();
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_refused() {
-        let mut pool = BlockPool::new(1);
+        let pool = BlockPool::new(1);
         let mut resource = Resource::new();
         assert_eq!(resource.set_address(&[0; 129]), Err(Error::Os(libc::EINVAL)));
         let iovec = |_| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 });

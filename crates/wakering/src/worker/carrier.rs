@@ -134,7 +134,8 @@ impl Carrier {
                 Ok(())
             };
             // SAFETY: what it names is lent by the lane's slot, which stays InFlight until the answer.
-            let mut op = pin!(self.ops.start(unsafe { describe(prepare) }));
+            let request = unsafe { describe(prepare) };
+            let mut op = pin!(self.ops.start(request));
             let outcome = poll_fn(|cx| {
                 let polled = op.as_mut().poll(cx);
                 carried.set(op.token().map(|own| (token, own)));
