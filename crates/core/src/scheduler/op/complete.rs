@@ -66,7 +66,8 @@ impl Mine<'_> {
 
     /// What other threads ask for.
     fn take_orders(&self) {
-        for _ in 0..self.held.borrow().len() {
+        let held_before = self.held.borrow().len();
+        for _ in 0..held_before {
             let held = self.held.borrow_mut().pop_front();
             held.into_iter().for_each(|token| self.begin_ordered(token));
         }
