@@ -103,7 +103,7 @@ pub trait Driver {
     fn remove_buffers(&mut self, _group: u16) {}
 
     /// Rings the bell of another loop, or has it rung with the next publish: whatever costs least.
-    fn ring(&mut self, other: &Home) {
+    fn ring(&mut self, other: &Arc<Home>) {
         other.doorbell.ring();
     }
 

@@ -87,6 +87,12 @@ impl Prepared {
             offset_from: crate::abi::POSITION_CURRENT,
         }
     }
+
+    /// Whether the next op of the loop belongs behind this one.
+    pub const fn links(&self) -> bool {
+        use crate::abi::op_flag::{HARDLINK, LINK};
+        self.flags & (LINK | HARDLINK) != 0
+    }
 }
 
 /// Which of an op's two paths.

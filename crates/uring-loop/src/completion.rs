@@ -3,16 +3,23 @@
 #![forbid(unsafe_code)]
 
 use crate::ring::Cqe;
-use wakering_core::abi::completion_flag;
+use std::os::fd::RawFd;
+use wakering_core::abi::{Opcode, completion_flag};
 use wakering_core::slot::{Completed, Outcome};
 use wakering_core::{Completion, Home, Token};
 
+const CQE_BUFFER: u32 = 1 << 0;
 const CQE_MORE: u32 = 1 << 1;
+const CQE_SOCKET_NONEMPTY: u32 = 1 << 2;
+const CQE_NOTIFICATION: u32 = 1 << 3;
+/// Where a CQE's flags name the buffer that was picked; ours do in the same place.
+const BUFFER_NUMBER: u32 = u32::MAX << completion_flag::PICKED_SHIFT;
 /// What an op ends with when the kernel's thread that carries it out is stopped in the middle: EINTR
 /// and, before it was tidied up (seen on 6.1), the kernel's own numbers for "start again".
 const INTERRUPTED: [i32; 5] = [libc::EINTR, 512, 513, 514, 516];
-/// The upper half of a CQE's flags: which provided buffer was used.
-const CQE_BUFFER: u32 = 0xFFFF_0000;
+
+/// The most loops that a driver sends messages to: bits of [`Tally::unheard`].
+pub(crate) const PEERS_MAX: u32 = u64::BITS;
 
 /// The driver's own entries, told from slots by [`Token::internal_tag`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +37,12 @@ pub(crate) enum Tag {
     CancelAgain = 5,
     /// It is time to make cancel requests again.
     Again = 6,
+    /// The answer to a request to cancel everything.
+    CancelAll = 7,
+    /// Another loop's message: the same as the doorbell.
+    Rung = 8,
+    /// A message to another loop that did not arrive.
+    Unheard = 9,
 }
 
 impl Tag {
@@ -49,6 +62,28 @@ pub struct CancelOutcomes {
     pub running: u64,
 }
 
+/// What is remembered of an op in flight, beside its slot, which is the kernel's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted {
+    pub(crate) opcode: Opcode,
+    pub(crate) fd: RawFd,
+    /// Of a send without copying: its result, which comes before the buffer is free.
+    sent: i32,
+    in_flight: bool,
+}
+
+impl Noted {
+    const NOTHING: Self = Self { opcode: Opcode::Nop, fd: -1, sent: 0, in_flight: false };
+
+    pub(crate) const fn new(opcode: Opcode, fd: RawFd) -> Self {
+        Self { opcode, fd, ..Self::NOTHING }
+    }
+
+    const fn has_notification(&self) -> bool {
+        matches!(self.opcode, Opcode::SendZc | Opcode::SendmsgZc)
+    }
+}
+
 /// What is in flight, and what came.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -63,12 +98,16 @@ pub(crate) struct Tally {
     pub(crate) bell_armed: bool,
     /// The doorbell was heard through the ring and not silenced since.
     pub(crate) bell_heard: bool,
+    /// A message of another loop came.
+    pub(crate) message_heard: bool,
+    /// Loops that a message did not reach, one bit for each.
+    pub(crate) unheard: u64,
     /// Ops whose cancel was asked for and found nothing to end, although they are in flight.
     pub(crate) in_vain: Vec<Token>,
     /// It is time to ask for those again.
     pub(crate) again_due: bool,
-    /// Of each slot, whether its op closes a descriptor.
-    pub(crate) closes: Box<[bool]>,
+    /// By the slot's index.
+    noted: Box<[Noted]>,
 }
 
 impl Tally {
@@ -80,37 +119,69 @@ impl Tally {
             draining: false,
             bell_armed: false,
             bell_heard: false,
+            message_heard: false,
+            unheard: 0,
             in_vain: Vec::with_capacity(slots_max),
             again_due: false,
-            closes: vec![false; slots_max].into(),
+            noted: vec![Noted::NOTHING; slots_max].into(),
         }
+    }
+
+    /// An op's entry is in the queue, or will be with the rest of its chain.
+    pub(crate) fn note(&mut self, token: Token, noted: Noted) {
+        self.in_flight += 1;
+        self.noted[token.index() as usize] = Noted { in_flight: true, ..noted };
+    }
+
+    /// Its entry is in no queue after all.
+    pub(crate) fn forget(&mut self, token: Token) {
+        self.in_flight -= 1;
+        self.noted[token.index() as usize].in_flight = false;
+    }
+
+    /// What is remembered of the op in flight at this slot.
+    pub(crate) fn noted(&self, index: u32) -> Option<Noted> {
+        self.noted.get(index as usize).copied().filter(|op| op.in_flight)
     }
 
     /// Makes transition 3 where the entry is an op's last. `None` where there is nobody to tell.
     pub(crate) fn settle(&mut self, home: &Home, cqe: Cqe) -> Option<Completion> {
         if let Some(tag) = cqe.token.internal_tag() {
-            self.note(home, tag, cqe);
+            self.hear(home, tag, cqe);
             return None;
         }
         let token = cqe.token;
         let slot = home.slab.get(token.index())?;
-        let buffer = cqe.flags & CQE_BUFFER;
-        if cqe.flags & CQE_MORE != 0 {
-            let outcome = Outcome { result: cqe.result, flags: buffer | completion_flag::MORE };
-            return (slot.current(token.index()) == Some(token))
-                .then_some(Completion { token, outcome });
+        if slot.current(token.index()) != Some(token) || slot.is_ready(token) {
+            self.stale += 1;
+            return None;
         }
-        self.in_flight -= 1;
-        let mut outcome = Outcome { result: cqe.result, flags: buffer };
-        if INTERRUPTED.contains(&-cqe.result) {
+        let op = &mut self.noted[token.index() as usize];
+        let mut outcome = Outcome { result: cqe.result, flags: flags_of(cqe) };
+        if cqe.flags & CQE_MORE != 0 {
+            if op.has_notification() {
+                // The buffer is the kernel's until the notification: nothing is told before.
+                op.sent = cqe.result;
+                return None;
+            }
+            return Some(Completion { token, outcome });
+        }
+        let op = *op;
+        if cqe.flags & CQE_NOTIFICATION != 0 {
+            outcome = Outcome { result: op.sent, flags: 0 };
+        }
+        if INTERRUPTED.contains(&-outcome.result) {
             let asked = self.draining || slot.is_cancel_requested(token);
             // A close that is interrupted has given its number back, and must not look as if it
             // had not begun: whoever closes it then closes somebody else's file.
-            let closed = self.closes.get(token.index() as usize) == Some(&true);
+            let closed = op.opcode == Opcode::Close;
             outcome.result = if asked && !closed { -libc::ECANCELED } else { -libc::EINTR };
         }
         match slot.complete(token, outcome) {
-            Completed::Deliver => Some(Completion { token, outcome }),
+            Completed::Deliver => {
+                self.forget(token);
+                Some(Completion { token, outcome })
+            }
             Completed::Stale => {
                 self.stale += 1;
                 None
@@ -118,11 +189,14 @@ impl Tally {
         }
     }
 
-    fn note(&mut self, home: &Home, tag: u16, cqe: Cqe) {
+    fn hear(&mut self, home: &Home, tag: u16, cqe: Cqe) {
         const CANCEL: u16 = Tag::Cancel as u16;
         const CANCEL_AGAIN: u16 = Tag::CancelAgain as u16;
         const BELL: u16 = Tag::Bell as u16;
         const AGAIN: u16 = Tag::Again as u16;
+        const CANCEL_ALL: u16 = Tag::CancelAll as u16;
+        const RUNG: u16 = Tag::Rung as u16;
+        const UNHEARD: u16 = Tag::Unheard as u16;
         match tag {
             CANCEL | CANCEL_AGAIN => {
                 let first = u64::from(tag == CANCEL);
@@ -142,6 +216,12 @@ impl Tally {
                 self.bell_heard |= cqe.result > 0;
             }
             AGAIN => self.again_due = true,
+            CANCEL_ALL => {
+                self.cancels.found += cqe.result.max(0) as u64;
+                (0..home.slab.len()).for_each(|index| self.keep_in_vain(home, index));
+            }
+            RUNG => self.message_heard = true,
+            UNHEARD => self.unheard |= 1 << (cqe.token.generation() % PEERS_MAX),
             _ => {}
         }
     }
@@ -158,106 +238,20 @@ impl Tally {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wakering_core::slot::{Cancel, Publish};
-    use wakering_core::waker::WakerRef;
-
-    fn cqe(token: Token, result: i32, flags: u32) -> Cqe {
-        Cqe { token, result, flags }
+fn flags_of(cqe: Cqe) -> u32 {
+    let mut flags = 0;
+    if cqe.flags & CQE_MORE != 0 {
+        flags |= completion_flag::MORE;
     }
-
-    #[test]
-    fn a_late_entry_touches_nothing() {
-        let home = Home::new(2).unwrap();
-        let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
-        let mut tally = Tally { in_flight: 1, ..Tally::new(2) };
-        assert_eq!(tally.settle(&home, cqe(token, 7, 0)), None);
-        assert_eq!((tally.stale, tally.in_flight), (1, 0));
-        assert!(!home.slab.slot(token).is_ready(token));
+    if cqe.flags & CQE_SOCKET_NONEMPTY != 0 {
+        flags |= completion_flag::NONEMPTY;
     }
-
-    #[test]
-    fn an_entry_with_more_to_come_leaves_the_op_in_flight() {
-        let home = Home::new(2).unwrap();
-        let token = home.slab.claim_at(1, WakerRef::NOBODY).unwrap();
-        let slot = home.slab.slot(token);
-        assert_eq!(slot.publish(token), Publish::Go);
-        let mut tally = Tally { in_flight: 1, ..Tally::new(2) };
-        let more = tally.settle(&home, cqe(token, 4, CQE_MORE)).unwrap();
-        assert_eq!(more.outcome, Outcome { result: 4, flags: completion_flag::MORE });
-        assert!(!slot.is_ready(token));
-        let last = tally.settle(&home, cqe(token, -125, 0)).unwrap();
-        assert_eq!(last.outcome.result, -125);
-        assert!(slot.is_ready(token));
-        assert_eq!(tally.in_flight, 0);
+    if cqe.flags & CQE_BUFFER != 0 {
+        flags |= completion_flag::PICKED | cqe.flags & BUFFER_NUMBER;
     }
-
-    #[test]
-    fn a_cancel_in_vain_is_kept_while_its_op_is_in_flight() {
-        let home = Home::new(1).unwrap();
-        let mut tally = Tally::new(1);
-        let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
-        let slot = home.slab.slot(token);
-        let answer = cqe(Tag::Cancel.token(0), -libc::EALREADY, 0);
-        assert_eq!(slot.publish(token), Publish::Go);
-        assert_eq!(tally.settle(&home, answer), None);
-        assert!(tally.in_vain.is_empty(), "nobody asked for this op");
-        assert_eq!(slot.request_cancel(token), Cancel::Ask);
-        assert_eq!(tally.settle(&home, answer), None);
-        assert_eq!(tally.in_vain, [token]);
-        tally.in_vain.clear();
-        tally.in_flight += 1;
-        tally.settle(&home, cqe(token, 1, 0)).unwrap();
-        assert_eq!(tally.settle(&home, cqe(Tag::CancelAgain.token(0), -libc::ENOENT, 0)), None);
-        assert!(tally.in_vain.is_empty(), "it is over");
-        assert_eq!(tally.cancels.not_found, 0, "counted once, by its first answer");
-    }
-
-    #[test]
-    fn an_op_that_was_interrupted_because_of_a_cancel_was_cancelled() {
-        let home = Home::new(1).unwrap();
-        let mut tally = Tally::new(2);
-        for (asked, errno) in [(false, libc::EINTR), (true, libc::EINTR), (false, 512), (true, 512)]
-        {
-            let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
-            let slot = home.slab.slot(token);
-            assert_eq!(slot.publish(token), Publish::Go);
-            tally.in_flight += 1;
-            if asked {
-                assert_eq!(slot.request_cancel(token), Cancel::Ask);
-            }
-            let ended = tally.settle(&home, cqe(token, -errno, 0)).unwrap();
-            let expected = if asked { -libc::ECANCELED } else { -libc::EINTR };
-            assert_eq!(ended.outcome.result, expected);
-            slot.take(token, |_, _| ()).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_close_that_was_interrupted_is_not_one_that_never_began() {
-        let home = Home::new(1).unwrap();
-        let mut tally = Tally { draining: true, ..Tally::new(1) };
-        for (errno, expected) in [(512, libc::EINTR), (libc::ECANCELED, libc::ECANCELED)] {
-            let token = home.slab.claim_at(0, WakerRef::NOBODY).unwrap();
-            assert_eq!(home.slab.slot(token).publish(token), Publish::Go);
-            tally.in_flight += 1;
-            tally.closes[0] = true;
-            let ended = tally.settle(&home, cqe(token, -errno, 0)).unwrap();
-            assert_eq!(ended.outcome.result, -expected);
-            home.slab.slot(token).take(token, |_, _| ()).unwrap();
-        }
-    }
-
-    #[test]
-    fn cancel_answers_are_counted_and_told_nobody() {
-        let home = Home::new(1).unwrap();
-        let mut tally = Tally::new(2);
-        for result in [0, -libc::ENOENT, -libc::EALREADY, -libc::ENOENT] {
-            assert_eq!(tally.settle(&home, cqe(Tag::Cancel.token(0), result, 0)), None);
-        }
-        assert_eq!(tally.settle(&home, cqe(Tag::Drain.token(0), -libc::ENOENT, 0)), None);
-        assert_eq!(tally.cancels, CancelOutcomes { found: 1, not_found: 2, running: 1 });
-    }
+    flags
 }
+
+#[cfg(test)]
+#[path = "completion/tests.rs"]
+mod tests;

@@ -13,27 +13,28 @@
 use crate::buffers::Buffers;
 use crate::completion::{CancelOutcomes, Tally};
 use crate::config::{Personality, UringConfig};
-use crate::encode::{self, Submitted};
+use crate::encode::{self, Chain};
 use crate::files::Files;
-use crate::probe::{Feature, Opcodes, Refused, Trial, errno_of, survey};
+use crate::kernel::Kernel;
+use crate::probe::{Feature, Refused, errno_of, survey};
 use crate::ring::{Ring, build};
 use crate::setup::{Attempt, Made, negotiate};
 use crate::sqpoll::{Membership, OtherCpu, Sqpoll, cpu};
+use message::Peers;
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use wakering_core::abi::{ErrorKind, Opcode};
-use wakering_core::driver::{Drained, Sink};
+use wakering_core::abi::Opcode;
+use wakering_core::driver::{CancelKey, Drained, Sink};
 use wakering_core::inbox::InboxReader;
 use wakering_core::spin::Spin;
 use wakering_core::{Completion, Driver, Error, Home, Token};
 
 mod cancel;
+mod enqueue;
+mod message;
 mod turn;
-
-/// An SQ thread that takes nothing for so long is not running.
-const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waiting {
@@ -102,8 +103,9 @@ pub struct UringDriver {
     answers: Vec<Completion>,
     pub(crate) buffers: Buffers,
     pub(crate) files: Files,
-    opcodes: Opcodes,
-    trial: Trial,
+    kernel: Kernel,
+    chain: Chain,
+    peers: Peers,
     attempt: Attempt,
     given_up: Vec<Feature>,
     personality: Personality,
@@ -138,9 +140,8 @@ impl UringDriver {
             return Err(Refused { errno, at: "io_uring_setup", why: why.into(), option: None });
         }
         let can_wait_in_it = params.is_feature_ext_arg();
-        let mut opcodes = Opcodes::of(&ring)?;
         let doorbell = home.doorbell.as_raw_fd();
-        let trial = Trial::run(&mut ring, doorbell, &mut opcodes)?;
+        let kernel = Kernel::find_out(&mut ring, attempt.flags, doorbell)?;
         if let Some(mut workers_max) = config.io_wq_workers_max
             && let Err(error) = ring.submitter().register_iowq_max_workers(&mut workers_max)
         {
@@ -155,6 +156,9 @@ impl UringDriver {
                 .register_eventfd(doorbell)
                 .map_err(|error| Refused::of(errno_of(&error), "io_uring_register"))?;
         }
+        if kernel.messages {
+            home.set_ring_fd(Some(ring.fd()));
+        }
         Ok(Self {
             membership,
             ring,
@@ -166,8 +170,9 @@ impl UringDriver {
             answers: Vec::with_capacity(home.slab.len() as usize),
             buffers: Buffers::new(config.buffers_max),
             files: Files::new(config.files_max),
-            opcodes,
-            trial,
+            kernel,
+            chain: Chain::new(),
+            peers: Peers::new(),
             attempt,
             given_up,
             personality: config.personality,
@@ -265,27 +270,6 @@ impl UringDriver {
             cancels: self.tally.cancels,
         }
     }
-
-    /// Room for one entry, by publishing those that are there. An SQ thread takes them when it runs,
-    /// which is waited for: it is a matter of its being scheduled, not of any op's progress.
-    fn make_room(&mut self) -> Result<(), Error> {
-        self.ring.publish().map_err(Error::Os)?;
-        let Self { ring, spin, .. } = self;
-        if ring.has_room() || (ring.is_sqpoll() && spin.until(|| ring.has_room())) {
-            return Ok(());
-        }
-        // Again and again, because a wait ends early: for a signal, and on older kernels as soon as
-        // the thread has begun with an entry, while its place is given back after the last of them.
-        let start = Instant::now();
-        while ring.is_sqpoll() && start.elapsed() < ROOM_WAIT_MAX {
-            ring.wait_for_room().map_err(Error::Os)?;
-            if ring.has_room() {
-                return Ok(());
-            }
-            std::thread::yield_now();
-        }
-        Err(ErrorKind::Busy.into())
-    }
 }
 
 fn make_ring(config: &UringConfig) -> Result<(Made<Ring>, Option<Membership>), Refused> {
@@ -329,31 +313,11 @@ impl Driver for UringDriver {
     }
 
     fn supports(&self, opcode: Opcode) -> bool {
-        encode::row_of(opcode).is_some_and(|row| self.opcodes.has(row.kernel))
+        encode::row_of(opcode).is_some_and(|row| self.kernel.has(row.kernel))
     }
 
     fn enqueue(&mut self, token: Token) -> Result<(), Error> {
-        if self.refusing {
-            return Err(ErrorKind::Closed.into());
-        }
-        if !self.ring.has_room() {
-            self.make_room()?;
-        }
-        let Self { ring, home, opcodes, tally, .. } = self;
-        let mut closes = false;
-        let submitted = encode::submit(home, ring, token, |row| {
-            closes = row.opcode == Opcode::Close;
-            opcodes.has(row.kernel)
-        });
-        match submitted {
-            Submitted::Yes => {
-                tally.in_flight += 1;
-                tally.closes[token.index() as usize] = closes;
-            }
-            Submitted::Gone => {}
-            Submitted::Answered(outcome) => self.answers.push(Completion { token, outcome }),
-        }
-        Ok(())
+        self.take_up(token)
     }
 
     fn publish(&mut self) -> Result<(), Error> {
@@ -375,10 +339,19 @@ impl Driver for UringDriver {
         Ok(())
     }
 
+    fn cancel_where(&mut self, key: CancelKey) -> Result<usize, Error> {
+        Ok(self.ask_to_cancel_where(key))
+    }
+
+    fn ring(&mut self, other: &Arc<Home>) {
+        self.ring_other(other);
+    }
+
     fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
         const ASK_AGAIN: Duration = Duration::from_millis(10);
         self.refusing = true;
         self.tally.draining = true;
+        self.break_chain(false);
         let start = Instant::now();
         let mut asked: Option<Instant> = None;
         while self.in_flight() > 0 {
@@ -423,6 +396,7 @@ impl Driver for UringDriver {
 
 impl Drop for UringDriver {
     fn drop(&mut self) {
+        self.end_messages();
         if self.tally.in_flight > 0 {
             KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(self.home.clone());
         }

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! [`config`] says what is wanted, `setup` makes the best ring that this kernel gives and remembers
-//! what it refused, [`probe`] says what there is and why not, `encode` is the table of operations,
-//! [`buffers`] and [`files`] are what can be registered with a ring, [`driver`] ties them together.
+//! what it refused, `kernel` finds out what that kernel can do and [`probe`] says so, with the reasons,
+//! `encode` is the table of operations, [`buffers`], `groups` and [`files`] are what can be registered
+//! with a ring, [`driver`] ties them together, [`outside`] is for threads without one.
 //!
 //! What never lives here: a task, a policy of which op goes where, a thread of its own.
 
@@ -18,6 +19,8 @@ pub mod config;
 pub mod driver;
 mod encode;
 pub mod files;
+mod kernel;
+pub mod outside;
 pub mod probe;
 mod ring;
 mod setup;

@@ -2,13 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use crate::encode::{self, ROWS};
+use crate::encode::{ROWS, trial};
+use crate::kernel::{Kernel, attempt};
+use crate::outside;
 use crate::ring::{self, Ring};
 use crate::setup::{Attempt, Flags, SETUP_FLAGS, SqThread};
-use io_uring::Probe;
-use io_uring::squeue::Entry;
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixDatagram;
+use io_uring::opcode as kernel;
+use std::os::fd::{AsRawFd, RawFd};
 use wakering_core::park::Doorbell;
 
 /// One thing that a kernel may or may not have.
@@ -29,6 +29,10 @@ impl Feature {
 
     pub(crate) fn no(name: &'static str, reason: String) -> Self {
         Self { name, available: false, reason: Some(reason) }
+    }
+
+    fn since(name: &'static str, has: bool, since: &str) -> Self {
+        if has { Self::yes(name) } else { Self::no(name, format!("needs Linux {since}")) }
     }
 
     fn of(name: &'static str, errno: i32, since: &str) -> Self {
@@ -124,89 +128,8 @@ fn locked_memory_limit() -> String {
     }
 }
 
-/// Which kernel opcodes there are.
-#[derive(Clone, Debug)]
-pub(crate) struct Opcodes([bool; 256]);
-
-impl Opcodes {
-    pub(crate) fn of(ring: &Ring) -> Result<Self, Refused> {
-        let mut probe = Probe::new();
-        ring.submitter()
-            .register_probe(&mut probe)
-            .map_err(|error| Refused::of(errno_of(&error), "io_uring_register"))?;
-        Ok(Self(std::array::from_fn(|number| probe.is_supported(number as u8))))
-    }
-
-    pub(crate) fn has(&self, number: u8) -> bool {
-        self.0[usize::from(number)]
-    }
-
-    /// The kernel names it and cannot do it.
-    fn strike(&mut self, number: u8) {
-        self.0[usize::from(number)] = false;
-    }
-}
-
 pub(crate) fn errno_of(error: &std::io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
-}
-
-/// What only a call tells: that `io_uring_enter` is allowed, and which cancels are known.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Trial {
-    /// Zero, or what cancelling everything at once answered.
-    pub(crate) cancel_any: i32,
-    /// Zero, or what cancelling by descriptor answered.
-    pub(crate) cancel_fd: i32,
-}
-
-const TRIAL_NOP: u32 = 0;
-const TRIAL_ANY: u32 = 1;
-const TRIAL_FD: u32 = 2;
-
-impl Trial {
-    /// Sends a few harmless entries through an empty ring, and strikes from `opcodes` what is known
-    /// and cannot be done.
-    pub(crate) fn run(ring: &mut Ring, fd: i32, opcodes: &mut Opcodes) -> Result<Self, Refused> {
-        let mut trial = Self::default();
-        for number in [TRIAL_NOP, TRIAL_ANY, TRIAL_FD] {
-            let errno = attempt(ring, &encode::trial(number, fd))?;
-            match number {
-                // Nothing is there to be cancelled: ENOENT, or a count of zero, means: it is known.
-                TRIAL_ANY if errno != libc::ENOENT => trial.cancel_any = errno,
-                TRIAL_FD if errno != libc::ENOENT => trial.cancel_fd = errno,
-                _ => {}
-            }
-        }
-        // Linux 5.19 has commands to devices, 6.7 those to sockets, under the same number.
-        if opcodes.has(encode::COMMAND)
-            && let Some(socket) = any_socket()
-            && attempt(ring, &encode::option_trial(socket.as_raw_fd()))? != 0
-        {
-            opcodes.strike(encode::COMMAND);
-        }
-        Ok(trial)
-    }
-}
-
-/// Sends one entry through an empty ring: the errno that it ended with, or zero.
-fn attempt(ring: &mut Ring, entry: &Entry) -> Result<i32, Refused> {
-    let refused = |errno| Refused::of(errno, "io_uring_enter");
-    encode::push_trial(ring, entry).map_err(|_| refused(libc::EBUSY))?;
-    let mut answer = None;
-    while answer.is_none() {
-        ring.wait(None).map_err(refused)?;
-        ring.reap(|cqe| {
-            answer = Some(cqe.result);
-            true
-        });
-    }
-    Ok(answer.map_or(0, |result| (-result).max(0)))
-}
-
-/// `None` where a sandbox or the limit of descriptors forbids even that.
-fn any_socket() -> Option<UnixDatagram> {
-    UnixDatagram::unbound().ok()
 }
 
 /// Everything that this kernel has or has not, found out on tiny rings of its own. Takes about a
@@ -219,24 +142,43 @@ pub fn survey() -> Result<Vec<Feature>, Refused> {
     let setup_refused = |errno| Refused::of(errno, "io_uring_setup");
     let plain = Attempt { entries: 4, completions: 8, flags: Flags::default(), sqpoll: None };
     let mut ring = Ring::new(ring::build(&plain).map_err(setup_refused)?);
-    let mut opcodes = Opcodes::of(&ring)?;
     let bell = Doorbell::new().map_err(|_| Refused::of(libc::EMFILE, "eventfd"))?;
-    let trial = Trial::run(&mut ring, bell.as_raw_fd(), &mut opcodes)?;
     let mut features = setup_features(plain);
+    let chains = features.iter().any(|feature| feature.name == "submit_all" && feature.available);
+    let flags = if chains { Flags::SUBMIT_ALL } else { Flags::default() };
+    let known = Kernel::find_out(&mut ring, flags, bell.as_raw_fd())?;
     features.extend(parameter_features(ring.params()));
     features.extend([
-        Feature::of("cancel_any", trial.cancel_any, "5.19"),
-        Feature::of("cancel_fd", trial.cancel_fd, "5.19"),
+        Feature::of("cancel_any", known.cancel_any, "5.19"),
+        Feature::of("cancel_fd", known.cancel_fd, "5.19"),
+        Feature::since("chains", known.chains, "5.18"),
+        Feature::since("send_msg_ring", outside::can_send(), "6.13"),
+        Feature::since("send_to", known.send_to, "6.2"),
     ]);
+    features.extend(multishot_features(&mut ring, &known, bell.as_raw_fd())?);
     features.extend(register_features(&ring, &bell));
-    features.extend(ROWS.iter().map(|row| {
-        if opcodes.has(row.kernel) {
-            Feature::yes(row.name)
-        } else {
-            Feature::no(row.name, format!("needs Linux {}", row.since))
-        }
-    }));
+    features
+        .extend(ROWS.iter().map(|row| Feature::since(row.name, known.has(row.kernel), row.since)));
     Ok(features)
+}
+
+fn multishot_features(
+    ring: &mut Ring,
+    known: &Kernel,
+    eventfd: RawFd,
+) -> Result<[Feature; 5], Refused> {
+    let accept = attempt(ring, &trial::accept_multishot(eventfd))? == libc::ENOTSOCK;
+    // Before 5.19 the flag was not looked at, and 6.0 is the first that also has SEND_ZC.
+    let recv = attempt(ring, &trial::recv_multishot(eventfd))? == libc::ENOTSOCK
+        && known.has(kernel::SendZc::CODE);
+    let timeout = attempt(ring, &trial::timeout_multishot())? == libc::ETIME;
+    Ok([
+        Feature::since("multishot_poll", known.has(kernel::RenameAt::CODE), "5.13"),
+        Feature::since("multishot_accept", accept, "5.19"),
+        Feature::since("multishot_recv", recv, "6.0"),
+        Feature::since("multishot_timeout", timeout, "6.4"),
+        Feature::since("multishot_read", known.has(kernel::ReadMulti::CODE), "6.7"),
+    ])
 }
 
 fn setup_features(plain: Attempt) -> Vec<Feature> {
@@ -274,13 +216,10 @@ fn parameter_features(params: &io_uring::Parameters) -> Vec<Feature> {
         ("wait_timeout", params.is_feature_ext_arg(), "5.11"),
         ("native_workers", params.is_feature_native_workers(), "5.12"),
         ("linked_file", params.is_feature_linked_file(), "5.17"),
+        ("bundles", params.is_feature_recvsend_bundle(), "6.10"),
         ("no_iowait", params.is_feature_no_iowait(), "6.15"),
     ]
-    .map(
-        |(name, has, since)| {
-            if has { Feature::yes(name) } else { Feature::no(name, format!("needs Linux {since}")) }
-        },
-    )
+    .map(|(name, has, since)| Feature::since(name, has, since))
     .into()
 }
 

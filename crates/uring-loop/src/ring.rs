@@ -159,9 +159,33 @@ impl Ring {
         Ok(())
     }
 
+    /// As [`Self::push`] for several, which become visible at the same time.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn push_together(&mut self, entries: &[squeue::Entry]) -> Result<(), Full> {
+        // SAFETY: passed on.
+        unsafe { self.uring.submission().push_multiple(entries) }.map_err(|_| Full)?;
+        self.unseen += entries.len() as u32;
+        Ok(())
+    }
+
     /// Whether an entry can be pushed now.
     pub(crate) fn has_room(&mut self) -> bool {
-        !self.uring.submission().is_full()
+        self.fits(1)
+    }
+
+    /// Whether so many can be, where several belong together: an SQ thread may stop in the middle of
+    /// what it finds, except where it begins with it (see `encode::chain`).
+    pub(crate) fn fits(&mut self, count: usize) -> bool {
+        let queue = self.uring.submission();
+        let room = if self.sqpoll && count > 1 && !queue.is_empty() {
+            0
+        } else {
+            queue.capacity() - queue.len()
+        };
+        room >= count
     }
 
     /// Entries that the kernel has not taken.

@@ -15,6 +15,8 @@
 use super::UringDriver;
 use crate::completion::Tag;
 use crate::encode;
+use wakering_core::driver::CancelKey;
+use wakering_core::slot::Cancel;
 use wakering_core::{Error, Token};
 
 impl UringDriver {
@@ -22,7 +24,7 @@ impl UringDriver {
         if encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
             return;
         }
-        if self.make_room().is_ok() && encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
+        if self.make_room(1).is_ok() && encode::cancel(&mut self.ring, token, Tag::Cancel).is_ok() {
             return;
         }
         if self.late_cancels.len() == self.late_cancels.capacity() {
@@ -32,6 +34,41 @@ impl UringDriver {
             self.late_cancels = late;
         }
         self.late_cancels.push(token);
+    }
+
+    /// Asks for each op that fits. By descriptor and by opcode one by one: the kernel's own keys go by
+    /// the open file, which other descriptors may share, and by *its* opcodes, of which it has one
+    /// where there are two of ours (Fsync, Fdatasync) and which the bell's poll has too; and before
+    /// Linux 6.6 a request by opcode is taken and does nothing.
+    pub(super) fn ask_to_cancel_where(&mut self, key: CancelKey) -> usize {
+        let mut asked = 0;
+        let at_once = key == CancelKey::All && self.tally.in_flight > 0 && self.ask_for_all();
+        for index in 0..self.home.slab.len() {
+            let Some(op) = self.tally.noted(index) else { continue };
+            let fits = match key {
+                CancelKey::Fd(fd) => op.fd == fd,
+                CancelKey::Opcode(opcode) => op.opcode == opcode,
+                CancelKey::All => true,
+            };
+            let slot = self.home.slab.get(index).filter(|_| fits);
+            let Some((slot, token)) = slot.and_then(|slot| Some((slot, slot.current(index)?)))
+            else {
+                continue;
+            };
+            if slot.request_cancel(token) == Cancel::Ask {
+                asked += 1;
+                if !at_once {
+                    self.ask_to_cancel(token);
+                }
+            }
+        }
+        asked
+    }
+
+    fn ask_for_all(&mut self) -> bool {
+        self.kernel.cancel_any == 0
+            && (self.ring.has_room() || self.make_room(1).is_ok())
+            && encode::cancel_all(&mut self.ring, Tag::CancelAll).is_ok()
     }
 
     /// Requests that found no room before.
@@ -63,7 +100,7 @@ impl UringDriver {
         if !self.tally.in_vain.is_empty() {
             if !self.ring.has_room() {
                 // Without room the next look tries again: what fills the queue will complete.
-                let _ = self.make_room();
+                let _ = self.make_room(1);
             }
             self.again_armed = encode::again(&mut self.ring, self.again_round).is_ok();
         }
@@ -90,17 +127,17 @@ impl UringDriver {
     /// Asks the kernel to end everything. What cannot be ended, ends by itself.
     pub(super) fn cancel_everything(&mut self) {
         if !self.ring.has_room() {
-            let _ = self.make_room();
+            let _ = self.make_room(1);
         }
-        if self.trial.cancel_any == 0 {
+        if self.kernel.cancel_any == 0 {
             // Where there is no room the next round asks again.
-            let _ = encode::cancel_all(&mut self.ring);
+            let _ = encode::cancel_all(&mut self.ring, Tag::Drain);
             return;
         }
         let home = self.home.clone();
         for token in home.slab.in_use() {
             if encode::cancel(&mut self.ring, token, Tag::Drain).is_err() {
-                let _ = self.make_room();
+                let _ = self.make_room(1);
                 let _ = encode::cancel(&mut self.ring, token, Tag::Drain);
             }
         }

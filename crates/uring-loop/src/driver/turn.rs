@@ -10,6 +10,7 @@
 //!   rings again.
 //! - **T2** A turn that publishes and finds nothing old leaves the bell alone: whatever rings it
 //!   then is heard by a later turn, and the call is saved.
+//!   Another loop's message is heard where it is reaped, before the inbox is looked at.
 //! - **T3** Whoever waits by the bell is told when a turn leaves something behind.
 
 #![forbid(unsafe_code)]
@@ -92,9 +93,11 @@ impl UringDriver {
             done += self.reap_ring(completions_max - done, sink)?;
             done += self.reap_inbox(completions_max - done, sink);
         }
-        if self.tally.bell_heard {
+        if self.tally.bell_heard || self.tally.message_heard {
+            self.rang |= std::mem::take(&mut self.tally.message_heard);
             done += self.reap_inbox(completions_max - done, sink);
         }
+        self.ring_unheard();
         self.ask_again()?;
         Ok(done)
     }
@@ -176,7 +179,7 @@ impl UringDriver {
     fn sleep_in_the_ring(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         if !self.tally.bell_armed {
             if !self.ring.has_room() {
-                self.make_room()?;
+                self.make_room(1)?;
             }
             let armed = encode::bell(&mut self.ring, self.home.doorbell.as_raw_fd());
             self.tally.bell_armed = armed.is_ok();

@@ -5,7 +5,7 @@ use crate::completion::Tag;
 use crate::ring::{Full, Ring};
 use io_uring::opcode as kernel;
 use io_uring::squeue::Entry;
-use io_uring::types::{CancelBuilder, Fd};
+use io_uring::types::CancelBuilder;
 use wakering_core::Token;
 
 /// Asks that the op of `target` be cancelled; answered under `tag`.
@@ -16,26 +16,12 @@ pub(crate) fn cancel(ring: &mut Ring, target: Token, tag: Tag) -> Result<(), Ful
     push(ring, &entry)
 }
 
-/// Asks that everything in the ring be cancelled.
-pub(crate) fn cancel_all(ring: &mut Ring) -> Result<(), Full> {
+/// Asks that everything in the ring be cancelled; answered under `tag`.
+pub(crate) fn cancel_all(ring: &mut Ring, tag: Tag) -> Result<(), Full> {
     let entry = kernel::AsyncCancel2::new(CancelBuilder::any().all())
         .build()
-        .user_data(Tag::Drain.token(0).to_bits());
+        .user_data(tag.token(0).to_bits());
     push(ring, &entry)
-}
-
-/// The `number`th harmless entry of [`crate::probe::Trial`].
-pub(crate) fn trial(number: u32, fd: i32) -> Entry {
-    match number {
-        0 => kernel::Nop::new().build(),
-        1 => kernel::AsyncCancel2::new(CancelBuilder::any().all()).build(),
-        _ => kernel::AsyncCancel2::new(CancelBuilder::fd(Fd(fd)).all()).build(),
-    }
-}
-
-/// One entry of a trial, which names no memory.
-pub(crate) fn push_trial(ring: &mut Ring, entry: &Entry) -> Result<(), Full> {
-    push(ring, &entry.clone().user_data(Tag::Trial.token(0).to_bits()))
 }
 
 fn push(ring: &mut Ring, entry: &Entry) -> Result<(), Full> {

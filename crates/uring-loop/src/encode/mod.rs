@@ -4,27 +4,34 @@
 //! and one test. A function reads the prepared numbers, writes what the kernel wants to find in
 //! memory (a timespec, an open_how) to the resource's `back`, and returns the entry.
 
+use crate::completion::Noted;
+use crate::kernel::Kernel;
 use crate::ring::Ring;
 use io_uring::opcode as kernel;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{DestinationSlot, Fd};
-use wakering_core::abi::{ErrorKind, OPCODES_MAX, Opcode, op_flag};
+use wakering_core::abi::{ErrorKind, OPCODES_MAX, Opcode, io_flag, op_flag};
 use wakering_core::resource::{NOT_FIXED, NOT_PICKED, Prepared, Resource};
 use wakering_core::slot::{Completed, Outcome, Publish};
 use wakering_core::{Home, Token};
 
 mod cancel;
+mod chain;
 mod file;
+mod message;
 mod notice;
 mod path;
 mod poll;
 mod socket;
 mod sqe;
 mod time;
+pub(crate) mod trial;
 
-pub(crate) use cancel::{cancel, cancel_all, push_trial, trial};
+pub(crate) use cancel::{cancel, cancel_all};
+pub(crate) use chain::{CHAIN_MAX, Chain};
+pub(crate) use message::{message, rung};
 pub(crate) use poll::bell;
-pub(crate) use socket::{COMMAND, option_trial};
+pub(crate) use socket::COMMAND;
 pub(crate) use time::again;
 
 /// One operation.
@@ -133,55 +140,94 @@ pub(crate) fn row_of(opcode: Opcode) -> Option<&'static Row> {
 }
 
 /// What became of an op that was to be submitted.
-pub(crate) enum Submitted {
-    /// Its entry is in the queue; its last CQE is owed.
-    Yes,
+pub(crate) enum Encoded {
+    /// Published; its entry is to be pushed.
+    Entry(Pending),
     /// It was withdrawn before.
     Gone,
     /// It is no op for a ring of this kernel, and is Ready with this outcome.
-    Answered(Outcome),
+    Answered {
+        outcome: Outcome,
+        /// The next op belongs behind it.
+        links: bool,
+    },
 }
 
-/// Transition 2, then the entry. The queue has room.
+/// An op between transition 2 and its place in the queue.
+pub(crate) struct Pending {
+    pub(crate) token: Token,
+    pub(crate) noted: Noted,
+    /// The next op belongs behind it.
+    pub(crate) links: bool,
+    entry: Entry,
+}
+
+impl Pending {
+    /// Writes the entry into the queue, which has room.
+    pub(crate) fn push(self, ring: &mut Ring) {
+        // SAFETY: R2 of `ring`: what the entry names lies in the slot's resource, or is memory that
+        // the resource's preparer promised to keep, both until the op's last completion.
+        let pushed = unsafe { ring.push(&self.entry) };
+        debug_assert_eq!(pushed, Ok(()), "the caller made room");
+    }
+}
+
+/// Transition 2, then the entry.
 ///
 /// The resource is looked at only after the transition: a driver of a worker's loop carries out ops
 /// of slots that another thread owns, and until then they are that thread's (I2 of `slot`).
-pub(crate) fn submit(
-    home: &Home,
-    ring: &mut Ring,
-    token: Token,
-    supported: impl FnOnce(&Row) -> bool,
-) -> Submitted {
-    let Some(slot) = home.slab.get(token.index()) else { return Submitted::Gone };
+pub(crate) fn encode(home: &Home, token: Token, kernel: &Kernel) -> Encoded {
+    let Some(slot) = home.slab.get(token.index()) else { return Encoded::Gone };
     match slot.publish(token) {
-        Publish::Gone => return Submitted::Gone,
+        Publish::Gone => return Encoded::Gone,
         Publish::Go => {}
     }
     // SAFETY: I1 of `slot`: published here, and not completed.
-    let entry = unsafe {
-        slot.with_resource(|resource| {
-            let row = row_of(resource.prepared.opcode).filter(|row| supported(row));
-            let row = row.ok_or(ErrorKind::Unsupported)?;
-            check(&resource.prepared)?;
-            Ok(entry(row, resource, token))
-        })
+    let (links, pending) = unsafe {
+        slot.with_resource(|resource| (resource.prepared.links(), pending(resource, token, kernel)))
     };
-    let entry = match entry {
-        Ok(entry) => entry,
-        Err(kind) => {
-            let kind: ErrorKind = kind;
-            let outcome = Outcome { result: kind.to_result(), flags: 0 };
-            return match slot.complete(token, outcome) {
-                Completed::Deliver => Submitted::Answered(outcome),
-                Completed::Stale => Submitted::Gone,
-            };
-        }
-    };
-    // SAFETY: R2 of `ring`: what the entry names lies in the slot's resource, or is memory that the
-    // resource's preparer promised to keep, both until the op's last completion.
-    let pushed = unsafe { ring.push(&entry) };
-    debug_assert_eq!(pushed, Ok(()), "the caller made room");
-    Submitted::Yes
+    match pending {
+        Ok(pending) => Encoded::Entry(pending),
+        Err(kind) => answer(home, token, kind.to_result())
+            .map_or(Encoded::Gone, |outcome| Encoded::Answered { outcome, links }),
+    }
+}
+
+/// Transition 3 without the kernel, for an op that it never saw.
+pub(crate) fn answer(home: &Home, token: Token, result: i32) -> Option<Outcome> {
+    let outcome = Outcome { result, flags: 0 };
+    match home.slab.slot(token).complete(token, outcome) {
+        Completed::Deliver => Some(outcome),
+        Completed::Stale => None,
+    }
+}
+
+fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pending, ErrorKind> {
+    let opcode = resource.prepared.opcode;
+    let links = resource.prepared.links();
+    check(&resource.prepared)?;
+    if links && !kernel.chains {
+        return Err(ErrorKind::Unsupported);
+    }
+    fit(resource, kernel);
+    let row = row_of(resource.prepared.opcode).ok_or(ErrorKind::Unsupported)?;
+    let entry = entry(row, resource, token);
+    // A row may have several opcodes of the kernel's, one of them younger.
+    if !kernel.has(row.kernel) || !kernel.has(entry.get_opcode() as u8) {
+        return Err(ErrorKind::Unsupported);
+    }
+    Ok(Pending { token, noted: Noted::new(opcode, resource.prepared.fd), links, entry })
+}
+
+/// Says in another way what this kernel does not understand.
+fn fit(resource: &mut Resource, kernel: &Kernel) {
+    let opcode = resource.prepared.opcode;
+    if !kernel.bundles && matches!(opcode, Opcode::Send | Opcode::Recv) {
+        resource.prepared.extra[0] &= !io_flag::BUNDLE;
+    }
+    if !kernel.send_to && opcode == Opcode::Send && !resource.address().is_empty() {
+        socket::send_as_message(resource);
+    }
 }
 
 /// What the kernel would not refuse, or would refuse in a way that misleads.
@@ -205,7 +251,12 @@ fn destination(prepared: &Prepared) -> Option<DestinationSlot> {
 
 fn entry(row: &Row, resource: &mut Resource, token: Token) -> Entry {
     let flags = resource.prepared.flags;
-    let entry = (row.encode)(resource).user_data(token.to_bits());
+    let mut entry = (row.encode)(resource).user_data(token.to_bits());
+    if flags & op_flag::HARDLINK != 0 {
+        entry = entry.flags(Flags::IO_HARDLINK);
+    } else if flags & op_flag::LINK != 0 {
+        entry = entry.flags(Flags::IO_LINK);
+    }
     // A timer or a poll never blocks where it is issued: a worker thread would gain nothing.
     use Opcode::{LinkTimeout, PollAdd, Timeout};
     if flags & op_flag::ASYNC != 0 && !matches!(row.opcode, Timeout | LinkTimeout | PollAdd) {

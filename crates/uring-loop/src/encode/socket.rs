@@ -8,18 +8,18 @@
 use super::sqe::{Sqe, half, pair};
 use io_uring::opcode as kernel;
 use io_uring::squeue::{Entry, Flags};
-use std::os::fd::RawFd;
-use wakering_core::abi::{io_flag, op_flag};
-use wakering_core::resource::{NOT_PICKED, NOT_REGISTERED, Prepared, Resource};
+use wakering_core::abi::{Opcode, io_flag, op_flag};
+use wakering_core::block::BlockPool;
+use wakering_core::resource::{Control, NOT_PICKED, NOT_REGISTERED, Prepared, Resource};
 
 const POLL_FIRST: u16 = 1 << 0;
-const RECV_MULTISHOT: u16 = 1 << 1;
+pub(super) const RECV_MULTISHOT: u16 = 1 << 1;
 const FIXED_BUFFER: u16 = 1 << 2;
 const BUNDLE: u16 = 1 << 4;
-const ACCEPT_MULTISHOT: u16 = 1 << 0;
+pub(super) const ACCEPT_MULTISHOT: u16 = 1 << 0;
 /// `IORING_FILE_INDEX_ALLOC`: a place of the kernel's choice.
 const ANY_PLACE: u32 = u32::MAX;
-const GETSOCKOPT: u32 = 2;
+pub(super) const GETSOCKOPT: u32 = 2;
 const SETSOCKOPT: u32 = 3;
 
 /// A descriptor is closed on exec. A file that has only a place needs no such flag, and the kernel
@@ -96,6 +96,15 @@ pub(super) fn send(resource: &mut Resource) -> Entry {
     to_address(resource, entry).build()
 }
 
+/// The same as a Sendmsg of one segment, for kernels before 6.2.
+pub(super) fn send_as_message(resource: &mut Resource) {
+    let Prepared { address, length, .. } = resource.prepared;
+    let segment = libc::iovec { iov_base: address.cast(), iov_len: length as usize };
+    let set = resource.set_message(1, Control::NONE, &mut BlockPool::new(0), |_| Ok(segment));
+    debug_assert_eq!(set, Ok(()), "one segment needs no block");
+    resource.prepared.opcode = Opcode::Sendmsg;
+}
+
 pub(super) fn send_zc(resource: &mut Resource) -> Entry {
     let mut entry = data(kernel::SendZc::CODE, &resource.prepared);
     if resource.prepared.registered != NOT_REGISTERED {
@@ -156,13 +165,6 @@ fn option(command: u32, resource: &mut Resource) -> Entry {
 
 /// The kernel's opcode of [`setsockopt`] and [`getsockopt`].
 pub(crate) const COMMAND: u8 = kernel::SetSockOpt::CODE;
-
-/// Asks a socket for an option, with no room for its value.
-pub(crate) fn option_trial(socket: RawFd) -> Entry {
-    let level = pair(libc::SOL_SOCKET as u32, libc::SO_TYPE as u32);
-    let entry = Sqe { opcode: COMMAND, fd: socket, address: level, ..Sqe::default() };
-    Sqe { offset: pair(GETSOCKOPT, 0), ..entry }.build()
-}
 
 /// What is to be sent or received from one buffer, or from or into picked ones.
 fn data(opcode: u8, prepared: &Prepared) -> Sqe {

@@ -90,6 +90,8 @@ impl SwitchingDriver {
         let alone = UringConfig { sqpoll: None, ..config.clone() };
         let sq = UringDriver::new(config, home.clone())?;
         let plain = UringDriver::new(alone, home.clone())?;
+        // A message could come to the ring that is not turned: the bell is heard in either.
+        home.set_ring_fd(None);
         let route = if sq.has_sq_thread() {
             share.steer(steering);
             Route::SqThread
@@ -326,7 +328,7 @@ impl Driver for SwitchingDriver {
         self.plain.remove_buffers(group);
     }
 
-    fn ring(&mut self, other: &Home) {
+    fn ring(&mut self, other: &Arc<Home>) {
         self.active().ring(other);
     }
 
