@@ -1,6 +1,46 @@
-//! Descriptors that nobody wants.
+//! Open files that ops name: closed when nobody has them, the last op on them included.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use crate::abi::HandleId;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An open file with a name that no other file of this process ever has, as its number has not. Shared as
+/// `Arc<Descriptor>` by whoever uses it and the ops on it: [`crate::resource::Resource::set_file`]. So the
+/// number is not another file's while an op names it.
+#[derive(Debug)]
+pub struct Descriptor {
+    fd: OwnedFd,
+    handle: HandleId,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Descriptor {
+    /// Takes over an open file.
+    pub fn new(fd: OwnedFd) -> Self {
+        // Relaxed: it only has to be another each time.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let handle = HandleId { index: number as u32 >> 1, generation: (number >> 31) as u32 };
+        Self { fd, handle }
+    }
+
+    /// Its name.
+    pub const fn handle(&self) -> HandleId {
+        self.handle
+    }
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
 
 /// Closes one that the kernel has just made for an op that was given up.
 pub(crate) fn close(fd: RawFd) {

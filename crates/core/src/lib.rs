@@ -13,7 +13,7 @@ pub mod abi;
 pub mod block;
 pub mod buffers;
 mod cpus;
-mod descriptor;
+pub mod descriptor;
 pub mod driver;
 pub mod error;
 pub mod handle;

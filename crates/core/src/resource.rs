@@ -13,8 +13,12 @@
 
 use crate::abi::{HandleId, Opcode, PATH_BYTES_MAX, SEGMENTS_MAX};
 use crate::block::{BLOCK_BYTES, Block, BlockPool};
+use crate::buffers::PickedBuffer;
+use crate::descriptor::Descriptor;
 use crate::error::Error;
 use std::ffi::c_char;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 mod message;
 
@@ -119,6 +123,9 @@ pub struct Resource {
     pub prepared: Prepared,
     /// A buffer of the runtime's: a large read or write, or a result of unknown size.
     pub owned: Option<Vec<u8>>,
+    /// A buffer of a group's, on its way out.
+    pub picked: Option<PickedBuffer>,
+    file: Option<Arc<Descriptor>>,
     blocks: [Option<Block>; 2],
     /// Of the socket address in front; zero where there is none.
     address_length: libc::socklen_t,
@@ -130,10 +137,19 @@ impl Resource {
         Self {
             prepared: Prepared::new(Opcode::Nop),
             owned: None,
+            picked: None,
+            file: None,
             blocks: [None, None],
             address_length: 0,
             inline: Inline { front: [0; AREA_BYTES], back: [0; AREA_BYTES] },
         }
+    }
+
+    /// Has the op be about this file, and keeps it open until the op is over.
+    pub fn set_file(&mut self, file: &Arc<Descriptor>) {
+        self.prepared.fd = file.as_raw_fd();
+        self.prepared.handle = file.handle();
+        self.file = Some(file.clone());
     }
 
     /// Copies a path in. Fails with BadPath for a NUL, with ENAMETOOLONG for more than 4,095
@@ -225,12 +241,18 @@ impl Resource {
 
     /// Whether there is anything for [`Self::release`] to do.
     pub(crate) fn needs_release(&self) -> bool {
-        self.owned.is_some() || self.address_length != 0 || self.blocks.iter().any(Option::is_some)
+        self.owned.is_some()
+            || self.file.is_some()
+            || self.picked.is_some()
+            || self.address_length != 0
+            || self.blocks.iter().any(Option::is_some)
     }
 
     /// Gives back what was borrowed from `pool` and drops the owned buffer.
     pub fn release(&mut self, pool: &BlockPool) {
         self.owned = None;
+        self.picked = None;
+        self.file = None;
         self.address_length = 0;
         for block in &mut self.blocks {
             if let Some(block) = block.take() {

@@ -10,7 +10,8 @@ use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::{Faults, SimDriver};
 use wakering_core::random::Random;
 use wakering_core::scheduler::{LocalOptions, Nop, Op, Ops, Options, Scheduler, Shutdown, ops};
-use wakering_core::task::{block_on, spawn, yield_now};
+use wakering_core::sync::channel;
+use wakering_core::task::{block_on, yield_now};
 use wakering_core::{Error, Home};
 
 const SLOTS: u32 = 16;
@@ -68,30 +69,31 @@ fn tasks_of_all_workers_await_ops_of_one_loop() {
 }
 
 #[test]
-fn a_task_keeps_its_op_wherever_it_is_polled() {
-    let (scheduler, homes) = start(3, 2, 8);
-    let moved = Arc::new(AtomicUsize::new(0));
-    let joins: Vec<_> = (0..32)
-        .map(|_| {
-            let moved = moved.clone();
-            scheduler.spawn(async move {
-                for _ in 0..200 {
-                    let ops = ops().unwrap();
-                    let was_here = ops.is_here();
-                    ops.run(Nop).await.unwrap();
-                    moved.fetch_add(usize::from(was_here && !ops.is_here()), Ordering::Relaxed);
-                    spawn(yield_now()).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    scheduler.block_on(async {
-        for join in joins {
-            join.await.unwrap();
+fn an_op_is_begun_on_one_worker_and_ends_on_another() {
+    let (scheduler, homes) = start(2, 1, 8);
+    let (hand_over, handed) = channel(1);
+    let first = scheduler.spawn_on(0, move || async move {
+        for _ in 0..100 {
+            let mut op = Box::pin(ops().unwrap().start(Nop));
+            assert!(op.ops().is_here());
+            assert!(poll_fn(|cx| Poll::Ready(op.as_mut().poll(cx).is_pending())).await);
+            hand_over.send(op).await.unwrap();
         }
+    });
+    let second = scheduler.spawn_on(1, move || async move {
+        let mut ended = 0;
+        while let Ok(op) = handed.recv().await {
+            assert!(!op.ops().is_here());
+            assert_eq!(op.await.unwrap().result, 0);
+            ended += 1;
+        }
+        ended
+    });
+    scheduler.block_on(async {
+        first.await.unwrap();
+        assert_eq!(second.await.unwrap(), 100);
         until_free(&homes).await;
     });
-    assert!(moved.load(Ordering::Relaxed) > 0, "some were stolen while their op was in flight");
 }
 
 #[test]

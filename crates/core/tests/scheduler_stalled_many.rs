@@ -312,3 +312,13 @@ fn l9_no_alarm_while_a_program_goes_on() {
     foreign.join().unwrap();
     assert_eq!(scheduler.run().unwrap(), 0);
 }
+
+#[test]
+fn a_future_that_lets_others_go_first_is_not_stalled_where_there_are_none() {
+    let scheduler = Scheduler::start(Options::new().workers(1)).unwrap();
+    scheduler.block_on(async {
+        for _ in 0..100 {
+            let _others = yield_now().await;
+        }
+    });
+}

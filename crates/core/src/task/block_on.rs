@@ -87,7 +87,9 @@ pub(crate) fn block_on_unless<F: Future>(
             return Some(output);
         }
         // Its own count, and that of the waker here.
-        if is_over(&waker, Arc::strong_count(&sleeper) - 2) {
+        let is_over = is_over(&waker, Arc::strong_count(&sleeper) - 2);
+        // Acquire: with the Release of `wake_by_ref`. Who woke it, it among them, has no waker any more.
+        if is_over && sleeper.woken.load(Ordering::Acquire) == 0 {
             return None;
         }
         sleeper.sleep(&mut spin);
