@@ -55,8 +55,7 @@ impl Groups {
         }
     }
 
-    /// Picks a buffer for an op that asks for one and points it there. ENOBUFS where all are in use, as
-    /// a ring says even before anything has come.
+    /// Picks a buffer for an op that asks for one and points it there. ENOBUFS where all are in use.
     pub(crate) fn pick(&mut self, prepared: &mut Prepared) -> Result<Pick, i32> {
         let group = self.0.get_mut(usize::from(prepared.group)).and_then(Option::as_mut);
         let group = group.ok_or(-libc::ENOBUFS)?;

@@ -211,6 +211,8 @@ impl PollDriver {
             if asked.group != NOT_PICKED {
                 match groups.pick(&mut resource.prepared) {
                     Ok(picked) => pick = Some(picked),
+                    // Nothing has come that would need one.
+                    Err(_) if sys::ready_events(asked.fd, libc::POLLIN) == 0 => return Tried::Wait,
                     Err(result) => return Tried::Done(Outcome { result, flags: 0 }),
                 }
                 // What is picked is filled once.

@@ -77,6 +77,17 @@ impl Net {
         token
     }
 
+    /// What the driver says to an op that it does not take.
+    pub(crate) fn refused(&mut self, op: Prepared) -> wakering_core::Error {
+        let token = self.free.claim(&self.home.slab, WakerRef::NOBODY).expect("a free slot");
+        // SAFETY: the op is Queued and this thread owns the home.
+        unsafe { self.home.slab.slot(token).with_resource(|resource| resource.prepared = op) };
+        let refused = self.driver.enqueue(token).expect_err("it does not take this");
+        assert_eq!(self.cancel(token), Cancel::Withdrawn);
+        assert!(self.answer(token).is_some());
+        refused
+    }
+
     pub(crate) fn start_with(
         &mut self,
         op: Prepared,
@@ -125,7 +136,13 @@ impl Net {
     /// One turn; every op that is over is taken.
     pub(crate) fn turn_at_most(&mut self, timeout: Duration, most: usize) -> usize {
         let mut done = Vec::new();
-        let turned = self.driver.turn(Some(timeout), most, &mut |completion| done.push(completion));
+        let home = &self.home;
+        let turned = self.driver.turn(Some(timeout), most, &mut |completion: Completion| {
+            let more = completion.outcome.flags & completion_flag::MORE != 0;
+            let ready = home.slab.slot(completion.token).is_ready(completion.token);
+            assert_ne!(more, ready, "a slot is Ready with its last completion");
+            done.push(completion);
+        });
         assert_eq!(turned.unwrap(), done.len());
         done.iter().for_each(|completion| self.take(completion));
         done.len()
@@ -144,7 +161,6 @@ impl Net {
         };
         let slot = self.home.slab.slot(token);
         if flags & completion_flag::MORE != 0 {
-            assert!(!slot.is_ready(token), "more is to come");
             return self.answers.push_back(answer);
         }
         let blocks = &mut self.blocks;
@@ -224,7 +240,14 @@ pub(crate) fn op(opcode: Opcode, fd: i32) -> Prepared {
     op
 }
 
-/// An op with room, or bytes. Whoever calls keeps them until it is over.
+/// An op with room for bytes. Whoever calls keeps it until the op is over.
+pub(crate) fn with_room(opcode: Opcode, fd: i32, room: &mut [u8]) -> Prepared {
+    let mut op = op(opcode, fd);
+    (op.address, op.length) = (room.as_mut_ptr(), room.len() as u32);
+    op
+}
+
+/// An op with bytes, kept as the room is.
 pub(crate) fn with_bytes(opcode: Opcode, fd: i32, bytes: &[u8]) -> Prepared {
     let mut op = op(opcode, fd);
     (op.address, op.length) = (bytes.as_ptr().cast_mut(), bytes.len() as u32);
@@ -232,7 +255,7 @@ pub(crate) fn with_bytes(opcode: Opcode, fd: i32, bytes: &[u8]) -> Prepared {
 }
 
 pub(crate) fn recv(fd: i32, room: &mut [u8]) -> Prepared {
-    with_bytes(Opcode::Recv, fd, room)
+    with_room(Opcode::Recv, fd, room)
 }
 
 pub(crate) fn send(fd: i32, bytes: &[u8]) -> Prepared {
