@@ -15,6 +15,7 @@ use crate::completion::{CancelOutcomes, Tally};
 use crate::config::{Personality, UringConfig};
 use crate::encode::{self, Chain};
 use crate::files::Files;
+use crate::groups::Groups;
 use crate::kernel::Kernel;
 use crate::probe::{Feature, Refused, errno_of, survey};
 use crate::ring::{Ring, build};
@@ -26,6 +27,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wakering_core::abi::Opcode;
+use wakering_core::buffers::BufferGroup;
 use wakering_core::driver::{CancelKey, Drained, Sink};
 use wakering_core::inbox::InboxReader;
 use wakering_core::spin::Spin;
@@ -103,6 +105,7 @@ pub struct UringDriver {
     answers: Vec<Completion>,
     pub(crate) buffers: Buffers,
     pub(crate) files: Files,
+    pub(crate) groups: Groups,
     kernel: Kernel,
     chain: Chain,
     peers: Peers,
@@ -170,6 +173,7 @@ impl UringDriver {
             answers: Vec::with_capacity(home.slab.len() as usize),
             buffers: Buffers::new(config.buffers_max),
             files: Files::new(config.files_max),
+            groups: Groups::default(),
             kernel,
             chain: Chain::new(),
             peers: Peers::new(),
@@ -321,6 +325,7 @@ impl Driver for UringDriver {
     }
 
     fn publish(&mut self) -> Result<(), Error> {
+        self.groups.refill();
         self.push_late_cancels();
         self.ring.publish().map_err(Error::Os)
     }
@@ -341,6 +346,14 @@ impl Driver for UringDriver {
 
     fn cancel_where(&mut self, key: CancelKey) -> Result<usize, Error> {
         Ok(self.ask_to_cancel_where(key))
+    }
+
+    fn add_buffers(&mut self, group: Arc<BufferGroup>) -> Result<u16, Error> {
+        self.lend_group(group)
+    }
+
+    fn remove_buffers(&mut self, group: u16) {
+        self.take_group_back(group);
     }
 
     fn ring(&mut self, other: &Arc<Home>) {
@@ -398,6 +411,7 @@ impl Drop for UringDriver {
     fn drop(&mut self) {
         self.end_messages();
         if self.tally.in_flight > 0 {
+            self.groups.leave_to_the_kernel();
             KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(self.home.clone());
         }
     }

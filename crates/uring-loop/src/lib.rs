@@ -19,6 +19,7 @@ pub mod config;
 pub mod driver;
 mod encode;
 pub mod files;
+mod groups;
 mod kernel;
 pub mod outside;
 pub mod probe;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::encode::{ROWS, trial};
+use crate::groups;
 use crate::kernel::{Kernel, attempt};
 use crate::outside;
 use crate::ring::{self, Ring};
@@ -235,6 +236,7 @@ fn register_features(ring: &Ring, bell: &Doorbell) -> Vec<Feature> {
             answer(submitter.register_eventfd(bell.as_raw_fd())),
             "5.2",
         ),
+        Feature::of("buffer_rings", groups::trial(ring), "5.19"),
         Feature::of("sparse_buffers", answer(submitter.register_buffers_sparse(1)), "5.19"),
         Feature::of("sparse_files", answer(submitter.register_files_sparse(1)), "5.19"),
         Feature::of("io_wq_workers_max", answer(workers), "5.15"),

@@ -7,9 +7,9 @@
 //!   └──────────────────────────────► their doorbell ◄─────────────┘
 //! ```
 //!
-//! - **M1** Between the push and the moment it is heard, a message is in a queue of the kernel's, or
-//!   its failure is in our completions: it cannot be lost while this driver turns. One that is dropped
-//!   publishes first.
+//! - **M1** Between the push and the moment it is heard, a message is in our queue or theirs, or its
+//!   failure is in our completions: it cannot be lost while this driver turns. One that is dropped with
+//!   any of that left rings the doorbells: an SQ thread takes nothing from a ring that is closed.
 //! - **M2** A ring that is closed takes its number out of its home before. A number read before that
 //!   may name another file: the message fails, or another loop wakes up for nothing.
 
@@ -94,8 +94,8 @@ impl UringDriver {
     /// Before the ring is closed (M1, M2).
     pub(super) fn end_messages(&mut self) {
         self.home.set_ring_fd(None);
-        if self.peers.waiting.0 != 0 {
-            let _ = self.ring.publish();
+        if self.ring.unpublished() > 0 || self.ring.has_anything() {
+            self.peers.homes.iter().for_each(|home| home.doorbell.ring());
         }
     }
 }

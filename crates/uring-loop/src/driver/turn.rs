@@ -45,6 +45,7 @@ impl UringDriver {
     /// Silences the bell where it may have rung (T1, T2) and publishes.
     fn enter(&mut self, may_wait: bool) -> Result<(), Error> {
         let old = self.ring.has_completions() || self.has_more();
+        self.groups.refill();
         self.push_late_cancels();
         let news = self.ring.has_news();
         let may_look = !std::mem::take(&mut self.look_not);

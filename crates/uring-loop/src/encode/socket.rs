@@ -100,7 +100,7 @@ pub(super) fn send(resource: &mut Resource) -> Entry {
 pub(super) fn send_as_message(resource: &mut Resource) {
     let Prepared { address, length, .. } = resource.prepared;
     let segment = libc::iovec { iov_base: address.cast(), iov_len: length as usize };
-    let set = resource.set_message(1, Control::NONE, &mut BlockPool::new(0), |_| Ok(segment));
+    let set = resource.set_message(1, Control::NONE, &BlockPool::new(0), |_| Ok(segment));
     debug_assert_eq!(set, Ok(()), "one segment needs no block");
     resource.prepared.opcode = Opcode::Sendmsg;
 }
