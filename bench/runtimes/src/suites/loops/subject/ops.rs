@@ -1,0 +1,153 @@
+//! Ops of a ring in the tasks of its thread, and messages between such threads.
+
+use crate::contender::Run;
+use crate::one_thread::OneThread;
+use crate::suites::loops::rows::{
+    self, BLOCK, DEPTHS, MESSAGE_BYTES, Nop, Post, ReadAt, Recv, Turn,
+};
+use std::cell::Cell;
+use std::fs::File;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use wakering_core::Home;
+use wakering_core::abi::Opcode;
+use wakering_core::resource::Prepared;
+use wakering_core::scheduler::{LocalOptions, ops};
+use wakering_core::sync::channel;
+use wakering_core::task::spawn_local;
+use wakering_uring_loop::{UringConfig, UringDriver};
+
+pub fn cells() -> Vec<(&'static str, Run)> {
+    let mut cells = rows::nop_cells::<Ring>();
+    cells.extend(rows::read_cells::<Ring>());
+    cells.push(rows::in_flight_cell::<Ring>());
+    cells.push(rows::unsubmitted_cell::<Ring>());
+    cells.extend(rows::cross_cells::<Ring>());
+    cells
+}
+
+struct Ring;
+
+const SLOTS: u32 = 512;
+/// Blocks that are registered with the ring.
+const PLACES: usize = DEPTHS[DEPTHS.len() - 1];
+
+thread_local! {
+    /// The memory that was registered with this thread's ring, and its number there.
+    static REGISTERED: Cell<Option<(*mut u8, u16)>> = const { Cell::new(None) };
+}
+
+/// Memory for all readers, which stays for ever, registered with the ring.
+#[expect(unsafe_code, reason = "the kernel keeps memory by its address")]
+fn register(driver: &mut UringDriver) {
+    let pages = vec![0u8; (PLACES + 1) * BLOCK].leak();
+    let start = pages.as_ptr().align_offset(BLOCK);
+    let address = pages[start..].as_mut_ptr();
+    // SAFETY: leaked, and nobody else's.
+    let number = unsafe { driver.register_buffer(address, PLACES * BLOCK) };
+    REGISTERED.set(Some((address, number.expect("locked memory"))));
+}
+
+impl OneThread for Ring {
+    fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
+        let home = Arc::new(Home::new(SLOTS).expect("memory"));
+        let driver = UringDriver::new(UringConfig::worker(SLOTS), home.clone());
+        let mut driver = driver.unwrap_or_else(|refused| panic!("{refused}"));
+        register(&mut driver);
+        let scheduler = LocalOptions::new().driver(Box::new(driver), home, 0).build();
+        scheduler.expect("a scheduler").block_on(future)
+    }
+
+    fn spawn(future: impl Future<Output = ()> + 'static) -> impl Future<Output = ()> + 'static {
+        let join = spawn_local(future);
+        async { join.await.expect("no panic") }
+    }
+}
+
+/// The result of an op that starts where this is polled.
+async fn carry_out(prepared: Prepared) -> i32 {
+    let ops = ops().expect("the thread has a loop");
+    let op = ops.start(move |resource, _| {
+        resource.prepared = prepared;
+        Ok(())
+    });
+    op.await.expect("there are slots for all").result
+}
+
+impl Nop for Ring {
+    async fn nop() {
+        assert_eq!(carry_out(Prepared::new(Opcode::Nop)).await, 0);
+    }
+}
+
+impl ReadAt for Ring {
+    type File = File;
+    /// The place of a block in the registered memory.
+    type Buffer = usize;
+
+    async fn open(file: File, _: usize) -> File {
+        file
+    }
+
+    fn buffer(_: &File, reader: usize) -> usize {
+        reader
+    }
+
+    async fn read_at(file: &File, place: usize, offset: u64) -> (usize, usize) {
+        let (address, registered) = REGISTERED.get().expect("registered with the ring");
+        let prepared = Prepared {
+            fd: file.as_raw_fd(),
+            registered,
+            address: address.wrapping_add(place * BLOCK),
+            length: BLOCK as u32,
+            offset,
+            ..Prepared::new(Opcode::Read)
+        };
+        (usize::try_from(carry_out(prepared).await).expect("a file to read"), place)
+    }
+}
+
+impl Turn for Ring {
+    async fn turn() {
+        Self::nop().await;
+    }
+}
+
+impl Recv for Ring {
+    type Stream = TcpStream;
+
+    async fn stream(stream: TcpStream) -> TcpStream {
+        stream
+    }
+
+    /// Into the op's own slot.
+    async fn recv(stream: &mut TcpStream) -> usize {
+        let fd = stream.as_raw_fd();
+        let op = ops().expect("the thread has a loop").start(move |resource, _| {
+            let address = resource.back();
+            let length = MESSAGE_BYTES as u32;
+            resource.prepared = Prepared { fd, address, length, ..Prepared::new(Opcode::Recv) };
+            Ok(())
+        });
+        let result = op.await.expect("there are slots for all").result;
+        usize::try_from(result).expect("the other end is there")
+    }
+}
+
+impl Post for Ring {
+    type Sender = channel::Sender<u64>;
+    type Receiver = channel::Receiver<u64>;
+
+    fn post(room: usize) -> (Self::Sender, Self::Receiver) {
+        channel::channel(room)
+    }
+
+    async fn send(sender: &Self::Sender, message: u64) {
+        assert!(sender.send(message).await.is_ok(), "somebody receives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("somebody sends")
+    }
+}
