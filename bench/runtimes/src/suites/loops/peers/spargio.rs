@@ -1,6 +1,7 @@
 //! spargio: shards over io_uring that steal tasks from each other before they begin. Its futures go
 //! from thread to thread, so that it takes part where a runtime serves by itself: TCP echo. A shard
-//! that has nothing to do never sleeps, and its CPU time says so.
+//! that has nothing to do never sleeps, and its CPU time says so. One issuer cannot be asked for: its
+//! rings are made on one thread and used on another.
 
 use crate::contender::{Contender, Run};
 use crate::suites::loops::rows::{self, Echo, MESSAGE_BYTES};
@@ -33,13 +34,17 @@ async fn echo(stream: TcpStream) {
 
 impl Echo for Spargio {
     fn serve(listener: std::net::TcpListener, workers: usize) {
-        let builder = Runtime::builder().shards(workers).io_uring_single_issuer(true);
-        let runtime = builder.io_uring_coop_taskrun(true).build().expect("threads and rings");
+        let builder = Runtime::builder().shards(workers).io_uring_coop_taskrun(true);
+        let runtime = builder.build().expect("threads and rings");
         let handle = runtime.handle();
         let on_shards = handle.clone();
         let serving = handle.spawn_stealable(async move {
+            let same = listener.try_clone().expect("a descriptor");
             let listener = TcpListener::from_std(on_shards.clone(), listener);
-            while let Ok((stream, _)) = listener.accept_round_robin().await {
+            // It has just told the socket not to wait, and then takes that for an error.
+            same.set_nonblocking(false).expect("a socket");
+            loop {
+                let (stream, _) = listener.accept_round_robin().await.expect("a connection");
                 let on_session = stream.clone();
                 drop(on_session.spawn_stealable_on_session(&on_shards, echo(stream)));
             }

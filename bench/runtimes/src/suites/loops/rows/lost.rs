@@ -59,12 +59,12 @@ async fn recv_or_give_up<L: Recv>(stream: &mut L::Stream, turn: usize) -> Option
         for _ in 0..turn % 3 {
             yield_by_wake().await;
         }
-        if turn % 4 == 0 {
+        if turn.is_multiple_of(4) {
             L::turn().await;
         }
         yield_by_wake().await;
     });
-    let other_first = turn % 2 == 0;
+    let other_first = turn.is_multiple_of(2);
     poll_fn(|cx| {
         if other_first && other.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
