@@ -37,6 +37,10 @@ pub struct UringConfig {
     pub buffers_max: u16,
     /// The most files that can be registered.
     pub files_max: u32,
+    /// So many places more, for files whose place the kernel chooses: connections that are accepted
+    /// into the table, files opened with `op_flag::DIRECT` and no place (Linux 6.0). They are given
+    /// back by their Close.
+    pub files_chosen_max: u32,
 }
 
 impl UringConfig {
@@ -51,6 +55,7 @@ impl UringConfig {
             io_wq_workers_max: None,
             buffers_max: 64,
             files_max: 1024,
+            files_chosen_max: 0,
         }
     }
 

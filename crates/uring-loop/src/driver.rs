@@ -144,7 +144,7 @@ impl UringDriver {
         }
         let can_wait_in_it = params.is_feature_ext_arg();
         let doorbell = home.doorbell.as_raw_fd();
-        let kernel = Kernel::find_out(&mut ring, attempt.flags, doorbell)?;
+        let mut kernel = Kernel::find_out(&mut ring, attempt.flags, doorbell)?;
         if let Some(mut workers_max) = config.io_wq_workers_max
             && let Err(error) = ring.submitter().register_iowq_max_workers(&mut workers_max)
         {
@@ -159,6 +159,12 @@ impl UringDriver {
                 .register_eventfd(doorbell)
                 .map_err(|error| Refused::of(errno_of(&error), "io_uring_register"))?;
         }
+        let mut files = Files::new(config.files_max, config.files_chosen_max);
+        let chosen = files.let_choose(&ring);
+        if let Err(error) = chosen {
+            given_up.push(Feature::no("files_chosen_max", error.to_string()));
+        }
+        kernel.chooses = chosen.is_ok() && config.files_chosen_max > 0;
         if kernel.messages {
             home.set_ring_fd(Some(ring.fd()));
         }
@@ -172,7 +178,7 @@ impl UringDriver {
             again_round: 0,
             answers: Vec::with_capacity(home.slab.len() as usize),
             buffers: Buffers::new(config.buffers_max),
-            files: Files::new(config.files_max),
+            files,
             groups: Groups::default(),
             kernel,
             chain: Chain::new(),

@@ -15,33 +15,45 @@ use wakering_core::abi::ErrorKind;
 
 const PLACES_MIN: u32 = 16;
 
-/// Which places of the ring's table are taken.
+/// Which places of the ring's table are taken. Those of the kernel's choice lie behind ours, and the
+/// kernel alone knows about them.
 #[derive(Debug)]
 pub(crate) struct Files {
     free: Vec<u32>,
     taken: Vec<bool>,
     places_max: u32,
+    chosen_max: u32,
     made: bool,
 }
 
 impl Files {
-    pub(crate) fn new(places_max: u32) -> Self {
-        Self { free: Vec::new(), taken: Vec::new(), places_max, made: false }
+    pub(crate) fn new(places_max: u32, chosen_max: u32) -> Self {
+        Self { free: Vec::new(), taken: Vec::new(), places_max, chosen_max, made: false }
     }
 
     /// Makes the table, smaller where the limit of open files is lower.
     fn make(&mut self, ring: &Ring) -> Result<(), Error> {
         while !self.made {
-            match ring.submitter().register_files_sparse(self.places_max) {
+            match ring.submitter().register_files_sparse(self.places_max + self.chosen_max) {
                 Ok(()) => self.made = true,
                 Err(error)
                     if error.raw_os_error() == Some(libc::EMFILE)
                         && self.places_max > PLACES_MIN =>
                 {
                     self.places_max = (self.places_max / 2).max(PLACES_MIN);
+                    self.chosen_max /= 2;
                 }
                 Err(error) => return Err(error.into()),
             }
+        }
+        Ok(())
+    }
+
+    /// Places of the kernel's choice, so that it takes none of ours.
+    pub(crate) fn let_choose(&mut self, ring: &Ring) -> Result<(), Error> {
+        if self.chosen_max > 0 {
+            self.make(ring)?;
+            ring.register_choice(self.places_max, self.chosen_max).map_err(Error::Os)?;
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ pub(crate) struct Kernel {
     pub(crate) send_to: bool,
     /// Messages from ring to ring, which complete only where they fail.
     pub(crate) messages: bool,
+    /// It was given places of the table of files to choose from.
+    pub(crate) chooses: bool,
     /// A chain fails as a whole where one of its entries is bad: without it the kernel stops there,
     /// and starts what lies behind as if it belonged to nothing.
     pub(crate) chains: bool,
@@ -54,7 +56,16 @@ impl Kernel {
             && ring.params().is_feature_skip_cqe_on_success();
         let bundles = ring.params().is_feature_recvsend_bundle();
         let chains = flags.has(Flags::SUBMIT_ALL);
-        Ok(Self { opcodes, cancel_any, cancel_fd, bundles, send_to, messages, chains })
+        Ok(Self {
+            opcodes,
+            cancel_any,
+            cancel_fd,
+            bundles,
+            send_to,
+            messages,
+            chooses: false,
+            chains,
+        })
     }
 
     /// Whether it knows, and can carry out, the kernel's opcode of this number.

@@ -6,6 +6,7 @@
 //! - **R3** The ring is closed in this order: registered descriptor, mappings, descriptor. With any
 //!   of the first two left the kernel keeps it, and with it the idle time of a shared SQ thread.
 
+use crate::probe::errno_of;
 use crate::setup::{Attempt, Flags};
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, Submitter, squeue};
@@ -18,6 +19,7 @@ use wakering_core::Token;
 
 const REGISTER_RING_FDS: libc::c_uint = 20;
 const UNREGISTER_RING_FDS: libc::c_uint = 21;
+const REGISTER_FILE_ALLOC_RANGE: libc::c_uint = 25;
 
 /// `struct io_uring_rsrc_update` of the kernel, as REGISTER_RING_FDS takes it.
 #[repr(C)]
@@ -91,7 +93,7 @@ pub(crate) fn build(attempt: &Attempt) -> Result<IoUring, i32> {
             (None, None) => {}
         }
     }
-    builder.build(attempt.entries).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
+    builder.build(attempt.entries).map_err(|error| errno_of(&error))
 }
 
 impl Ring {
@@ -145,6 +147,24 @@ impl Ring {
             libc::syscall(libc::SYS_io_uring_register, fd, REGISTER_RING_FDS, update, 1)
         };
         (done == 1).then_some(update.offset)
+    }
+
+    /// Where in the table of files the kernel chooses places.
+    pub(crate) fn register_choice(&self, first: u32, count: u32) -> Result<(), i32> {
+        /// `struct io_uring_file_index_range` of the kernel.
+        #[repr(C)]
+        struct Range {
+            first: u32,
+            count: u32,
+            reserved: u64,
+        }
+        let range = Range { first, count, reserved: 0 };
+        // SAFETY: the kernel reads one `range`, which outlives the call.
+        let done = unsafe {
+            let (fd, range) = (self.uring.as_raw_fd(), &raw const range);
+            libc::syscall(libc::SYS_io_uring_register, fd, REGISTER_FILE_ALLOC_RANGE, range, 0)
+        };
+        if done == 0 { Ok(()) } else { Err(errno_of(&std::io::Error::last_os_error())) }
     }
 
     /// Writes an entry into the submission queue. Under an SQ thread the kernel may take it at once.
@@ -315,7 +335,7 @@ impl Ring {
         if taken >= 0 {
             return Ok(taken as u32);
         }
-        Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+        Err(errno_of(&std::io::Error::last_os_error()))
     }
 
     /// Whether pending completions can only be had by a call: [`Self::collect`].

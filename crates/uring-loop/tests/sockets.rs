@@ -198,6 +198,16 @@ fn options_are_set_and_read() {
             lane.take(token);
         }
         assert_eq!(lane.run(option(Opcode::Getsockopt, 9999)), -libc::ENOPROTOOPT);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_nodelay(true).unwrap();
+        let of_tcp = [libc::IPPROTO_TCP as u32, libc::TCP_NODELAY as u32];
+        let fd = client.as_raw_fd();
+        let token = lane.start(Prepared { fd, extra: of_tcp, ..option(Opcode::Getsockopt, 0) });
+        assert_eq!(lane.result_kept(token), 4);
+        let value = lane.with(token, |resource| resource.back_bytes()[..4].to_vec());
+        assert_eq!(value, 1i32.to_ne_bytes());
+        lane.take(token);
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) enum Encoded {
     Entry(Pending),
     /// It was withdrawn before.
     Gone,
-    /// It is no op for a ring of this kernel, and is Ready with this outcome.
+    /// It is no op for a ring of this kernel, or needs none, and is Ready with this outcome.
     Answered {
         outcome: Outcome,
         /// The next op belongs behind it.
@@ -188,7 +188,7 @@ pub(crate) fn encode(home: &Home, token: Token, kernel: &Kernel) -> Encoded {
     };
     match pending {
         Ok(pending) => Encoded::Entry(pending),
-        Err(kind) => answer(home, token, kind.to_result())
+        Err(result) => answer(home, token, result)
             .map_or(Encoded::Gone, |outcome| Encoded::Answered { outcome, links }),
     }
 }
@@ -202,19 +202,24 @@ pub(crate) fn answer(home: &Home, token: Token, result: i32) -> Option<Outcome> 
     }
 }
 
-fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pending, ErrorKind> {
+/// The entry, or the result of an op that needs none.
+fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pending, i32> {
     let opcode = resource.prepared.opcode;
     let links = resource.prepared.links();
-    check(&resource.prepared)?;
+    check(&resource.prepared, kernel).map_err(ErrorKind::to_result)?;
+    let unsupported = ErrorKind::Unsupported.to_result();
     if links && !kernel.chains {
-        return Err(ErrorKind::Unsupported);
+        return Err(unsupported);
+    }
+    if !links && socket::is_option_of_a_protocol(&resource.prepared) {
+        return Err(socket::option_at_once(resource));
     }
     fit(resource, kernel);
-    let row = row_of(resource.prepared.opcode).ok_or(ErrorKind::Unsupported)?;
+    let row = row_of(resource.prepared.opcode).ok_or(unsupported)?;
     let entry = entry(row, resource, token);
     // A row may have several opcodes of the kernel's, one of them younger.
     if !kernel.has(row.kernel) || !kernel.has(entry.get_opcode() as u8) {
-        return Err(ErrorKind::Unsupported);
+        return Err(unsupported);
     }
     Ok(Pending { token, noted: Noted::new(opcode, resource.prepared.fd), links, entry })
 }
@@ -231,22 +236,28 @@ fn fit(resource: &mut Resource, kernel: &Kernel) {
 }
 
 /// What the kernel would not refuse, or would refuse in a way that misleads.
-fn check(prepared: &Prepared) -> Result<(), ErrorKind> {
-    use Opcode::{Accept, InstallFixed, PollAdd, Read, Recv, Recvmsg, Timeout};
+fn check(prepared: &Prepared, kernel: &Kernel) -> Result<(), ErrorKind> {
+    use Opcode::{Accept, InstallFixed, OpenAt, PollAdd, Read, Recv, Recvmsg, Socket, Timeout};
     let opcode = prepared.opcode;
     let direct = prepared.flags & op_flag::DIRECT != 0;
-    let needs_place = direct && opcode != Accept || opcode == InstallFixed;
+    let chosen = direct && (opcode == Accept || prepared.fixed_file == NOT_FIXED);
+    let may_choose = kernel.chooses && matches!(opcode, Accept | OpenAt | Socket);
     let many = prepared.flags & op_flag::MULTISHOT != 0;
-    let bad = needs_place && prepared.fixed_file == NOT_FIXED
+    let bad = chosen && !may_choose
+        || opcode == InstallFixed && prepared.fixed_file == NOT_FIXED
         || many && !matches!(opcode, Accept | PollAdd | Read | Recv | Recvmsg | Timeout)
         || many && matches!(opcode, Read | Recv | Recvmsg) && prepared.group == NOT_PICKED;
     if bad { Err(ErrorKind::BadDescriptor) } else { Ok(()) }
 }
 
-/// The place that a file is opened into, where it is to have one.
+/// The place that a file is opened into, where it is to have one: the named one, or one of the
+/// kernel's choice, which is then the result.
 fn destination(prepared: &Prepared) -> Option<DestinationSlot> {
-    let direct = prepared.flags & op_flag::DIRECT != 0;
-    DestinationSlot::try_from_slot_target(prepared.fixed_file).ok().filter(|_| direct)
+    if prepared.flags & op_flag::DIRECT == 0 {
+        return None;
+    }
+    let named = DestinationSlot::try_from_slot_target(prepared.fixed_file);
+    Some(named.unwrap_or(DestinationSlot::auto_target()))
 }
 
 fn entry(row: &Row, resource: &mut Resource, token: Token) -> Entry {

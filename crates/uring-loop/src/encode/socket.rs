@@ -3,14 +3,15 @@
 //! What is wanted besides the system call's own flags goes into one field of the entry: to wait for
 //! readiness first, to fill several buffers, to go on after the first completion.
 
-#![forbid(unsafe_code)]
-
 use super::sqe::{Sqe, half, pair};
+use crate::probe::errno_of;
 use io_uring::opcode as kernel;
 use io_uring::squeue::{Entry, Flags};
 use wakering_core::abi::{Opcode, io_flag, op_flag};
 use wakering_core::block::BlockPool;
-use wakering_core::resource::{Control, NOT_PICKED, NOT_REGISTERED, Prepared, Resource};
+use wakering_core::resource::{
+    AREA_BYTES, Control, NOT_FIXED, NOT_PICKED, NOT_REGISTERED, Prepared, Resource,
+};
 
 const POLL_FIRST: u16 = 1 << 0;
 pub(super) const RECV_MULTISHOT: u16 = 1 << 1;
@@ -146,6 +147,24 @@ pub(super) fn setsockopt(resource: &mut Resource) -> Entry {
 
 pub(super) fn getsockopt(resource: &mut Resource) -> Entry {
     option(GETSOCKOPT, resource)
+}
+
+/// Rings read options of the socket itself only, and say EOPNOTSUPP to those of its protocol (6.18).
+pub(super) fn is_option_of_a_protocol(prepared: &Prepared) -> bool {
+    prepared.opcode == Opcode::Getsockopt
+        && prepared.extra[0] != libc::SOL_SOCKET as u32
+        && prepared.fixed_file == NOT_FIXED
+}
+
+/// Reads an option by the system call, which never waits: its length, or `-errno`.
+pub(super) fn option_at_once(resource: &mut Resource) -> i32 {
+    let value = resource.back().cast();
+    let Prepared { fd, length, extra: [level, option], .. } = resource.prepared;
+    let mut length = length.min(AREA_BYTES as u32);
+    let (level, option) = (level as i32, option as i32);
+    // SAFETY: `back` has room for `length` bytes, and both outlive the call.
+    let done = unsafe { libc::getsockopt(fd, level, option, value, &raw mut length) };
+    if done == 0 { length as i32 } else { -errno_of(&std::io::Error::last_os_error()) }
 }
 
 fn option(command: u32, resource: &mut Resource) -> Entry {
