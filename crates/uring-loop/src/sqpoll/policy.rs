@@ -45,10 +45,11 @@ const EVIDENCE_MS: f64 = 100.0;
 /// Shares of the thread's time that are work.
 const DUTY_LEAVE: f64 = 0.02;
 const DUTY_RETURN: f64 = 0.06;
-/// The share of the time it wanted its CPU in which somebody else had it, and how much that is at
-/// the least.
+/// The share of the time it wanted its CPU in which somebody else had it, how much that is at the
+/// least, and in how many windows in a row: others come and go, an SQ thread that begins waits too.
 const WAITED_SHARE: f64 = 0.25;
-const WAITED_MIN_MS: f64 = 12.0;
+const WAITED_MIN: Duration = Duration::from_millis(10);
+const CONTENDED_WINDOWS: u32 = 2;
 const HOLD_MIN: Duration = Duration::from_secs(1);
 const HOLD_MAX: Duration = Duration::from_secs(60);
 /// Who stays for so many times the last hold has not left in short order.
@@ -103,8 +104,8 @@ pub struct Policy {
     awake_ms: f64,
     /// How long the gaps of this window would have kept it awake.
     guessed_ms: f64,
-    ran_ms: f64,
-    waited_ms: f64,
+    /// Windows in a row in which somebody else had the thread's CPU.
+    contended: u32,
     now: Duration,
     since: Duration,
     hold: Duration,
@@ -127,8 +128,7 @@ impl Policy {
             worked_ms: 0.0,
             awake_ms: 0.0,
             guessed_ms: 0.0,
-            ran_ms: 0.0,
-            waited_ms: 0.0,
+            contended: 0,
             now: Duration::ZERO,
             since: Duration::ZERO,
             hold: HOLD_MIN,
@@ -167,7 +167,7 @@ impl Policy {
         self.now += window.length;
         self.learn(window);
         let reason = match self.route {
-            Route::SqThread => self.leave().or_else(|| self.steer()),
+            Route::SqThread => self.leave(window).or_else(|| self.steer()),
             Route::Plain => self.come_back(window),
         }?;
         Some(Decision { at: self.now, setting: self.setting(), reason })
@@ -202,8 +202,8 @@ impl Policy {
             (Route::SqThread, Some(spent)) => {
                 self.worked_ms += worked_ms.min(ms(spent.ran));
                 self.awake_ms += ms(spent.ran);
-                self.ran_ms = self.ran_ms / 2.0 + ms(spent.ran);
-                self.waited_ms = self.waited_ms / 2.0 + ms(spent.waited);
+                let busy = spent.waited >= WAITED_MIN && waited_share(spent) >= WAITED_SHARE;
+                self.contended = if busy { self.contended + 1 } else { 0 };
             }
             // Nobody counts, or the thread is asleep: what it would have had to do.
             _ => {
@@ -226,18 +226,17 @@ impl Policy {
         Some(duty)
     }
 
-    fn leave(&mut self) -> Option<Reason> {
+    fn leave(&mut self, window: &Window) -> Option<Reason> {
         let duty = self.duty();
         if !self.may_leave {
             return None;
         }
-        let wanted_ms = self.ran_ms + self.waited_ms;
-        let reason =
-            if self.waited_ms >= WAITED_MIN_MS && self.waited_ms >= WAITED_SHARE * wanted_ms {
-                Reason::CpuBusy { waited: self.waited_ms / wanted_ms }
-            } else {
-                duty.filter(|&duty| duty < DUTY_LEAVE).map(|duty| Reason::LowDuty { duty })?
-            };
+        let reason = if self.contended >= CONTENDED_WINDOWS {
+            let waited = window.spent.map_or(0.0, waited_share);
+            Reason::CpuBusy { waited }
+        } else {
+            duty.filter(|&duty| duty < DUTY_LEAVE).map(|duty| Reason::LowDuty { duty })?
+        };
         let stayed = self.now.saturating_sub(self.since);
         let in_short_order = self.since > Duration::ZERO && stayed < self.hold * SETTLED_HOLDS;
         self.hold = if in_short_order { (self.hold * 2).min(HOLD_MAX) } else { HOLD_MIN };
@@ -260,7 +259,7 @@ impl Policy {
         self.route = route;
         self.since = self.now;
         (self.worked_ms, self.awake_ms) = (0.0, 0.0);
-        (self.ran_ms, self.waited_ms) = (0.0, 0.0);
+        self.contended = 0;
     }
 
     fn steer(&mut self) -> Option<Reason> {
@@ -277,6 +276,11 @@ impl Policy {
         self.step = best;
         Some(Reason::Pauses { before_ms: now_ms / seen, after_ms: best_ms / seen })
     }
+}
+
+fn waited_share(spent: Spent) -> f64 {
+    let wanted = spent.ran + spent.waited;
+    ms(spent.waited) / ms(wanted).max(f64::MIN_POSITIVE)
 }
 
 fn ms(duration: Duration) -> f64 {
