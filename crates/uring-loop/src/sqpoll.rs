@@ -23,6 +23,7 @@ mod clock;
 pub(crate) mod cpu;
 mod keeper;
 pub mod policy;
+mod registered;
 mod report;
 mod steward;
 mod switching;

@@ -1,9 +1,9 @@
 //! A loop over an SQ thread that can do without it: two rings over one home.
 //!
 //! ```text
-//!                    route: SqThread ─► ring over the SQ thread ─┐
-//! enqueue ─► bound? ─┤                                           ├─► turn ─► sink
-//!                    route: Plain ────► plain ring ──────────────┘
+//!            route: SqThread ─► ring over the SQ thread ─┐
+//! enqueue ───┤                                           ├─► turn ─► sink
+//!            route: Plain ────► plain ring ──────────────┘
 //! ```
 //!
 //! A ring is made with its SQ thread or without, for good. So there are two, and new ops go to the one
@@ -15,9 +15,13 @@
 //! - **S3** While the other ring may owe something, a turn works both off and sleeps in neither, but
 //!   over the descriptors of both and the bell.
 //! - **S4** A turn that leaves something behind rings the bell, whichever ring it is in.
-//! - **S5** Registered files and buffers have the same place in both rings. What the kernel fills in for
-//!   one ring only (files opened into its table, groups of buffers to pick from) is the plain
-//!   ring's, and so are the ops that name it.
+//! - **S5** Registered files and buffers have the same place in both rings. A loop with something that
+//!   the kernel fills in for one ring only (files opened into its table, groups of buffers to
+//!   pick from) has it in the plain one, and goes there with everything for as long.
+//! - **S6** Other loops ring the bell and send no messages: those go to one ring, which may not be the
+//!   one that is looked at.
+
+#![forbid(unsafe_code)]
 
 use super::clock;
 use super::policy::{PASS_OPS, Route, STEPS};
@@ -34,16 +38,13 @@ use std::time::{Duration, Instant};
 use wakering_core::abi::{ErrorKind, Opcode};
 use wakering_core::buffers::BufferGroup;
 use wakering_core::driver::{CancelKey, Drained, Sink};
-use wakering_core::resource::{NOT_FIXED, NOT_PICKED};
 use wakering_core::{Driver, Error, Home, Token};
-
-mod registered;
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct SwitchingDriver {
-    sq: UringDriver,
-    plain: UringDriver,
+    pub(super) sq: UringDriver,
+    pub(super) plain: UringDriver,
     home: Arc<Home>,
     share: Arc<SharedSqpoll>,
     route: Route,
@@ -51,10 +52,8 @@ pub struct SwitchingDriver {
     both: bool,
     /// Of each slot, the ring that took its op (S1).
     taken_by: Box<[Route]>,
-    /// Places of the plain ring's table that files are opened into (S5).
-    direct: Vec<bool>,
-    /// There was such a place, or a group of buffers: ops are looked at.
-    has_own: bool,
+    /// How many places for files and groups of buffers are the plain ring's alone (S5).
+    pub(super) own: usize,
     pulse: Pulse,
 }
 
@@ -92,6 +91,7 @@ impl SwitchingDriver {
         let plain = UringDriver::new(alone, home.clone())?;
         // A message could come to the ring that is not turned: the bell is heard in either.
         home.set_ring_fd(None);
+        home.set_ring_fd(None); // S6
         let route = if sq.has_sq_thread() {
             share.steer(steering);
             Route::SqThread
@@ -106,8 +106,7 @@ impl SwitchingDriver {
             share,
             route,
             both: false,
-            direct: Vec::new(),
-            has_own: false,
+            own: 0,
             pulse: Pulse::default(),
         })
     }
@@ -175,21 +174,15 @@ impl SwitchingDriver {
         }
     }
 
-    /// The route of an op, which is the plain one for what only that ring has (S5).
-    fn route_of(&self, token: Token) -> Route {
-        if self.route == Route::Plain || !self.has_own {
-            return self.route;
-        }
-        // SAFETY: Queued and prepared, as `enqueue` asks, and this thread's: a loop whose ring has
-        // files or buffers of its own carries out no ops of others, who alone could name them.
-        let (file, group) = unsafe {
-            self.home
-                .slab
-                .slot(token)
-                .with_resource(|resource| (resource.prepared.fixed_file, resource.prepared.group))
-        };
-        let direct = file != NOT_FIXED && self.direct.get(file as usize) == Some(&true);
-        if direct || group != NOT_PICKED { Route::Plain } else { Route::SqThread }
+    fn go(&mut self, route: Route) {
+        self.both |= route != self.route;
+        self.route = route;
+    }
+
+    /// Something is the plain ring's alone from here on (S5).
+    pub(super) fn own_one_more(&mut self) {
+        self.own += 1;
+        self.go(Route::Plain);
     }
 
     /// Before a turn publishes: notes the first publish of each tick, and follows the route (S2).
@@ -210,8 +203,7 @@ impl SwitchingDriver {
         if let Some(setting) = self.share.note(*note, wakeups - self.pulse.wakeups) {
             self.pulse.note = Note { now_ms, ..Note::default() };
             self.pulse.wakeups = wakeups;
-            self.both |= setting.route != self.route;
-            self.route = setting.route;
+            self.go(if self.own > 0 { Route::Plain } else { setting.route });
         }
         if self.route == Route::SqThread {
             self.pulse.woken = Some(Instant::now());
@@ -278,11 +270,9 @@ impl Driver for SwitchingDriver {
     }
 
     fn enqueue(&mut self, token: Token) -> Result<(), Error> {
-        let route = self.route_of(token);
-        self.of(route).enqueue(token)?;
-        self.both |= route != self.route;
-        self.taken_by[token.index() as usize] = route;
-        self.pulse.fresh += u64::from(route == self.route);
+        self.active().enqueue(token)?;
+        self.taken_by[token.index() as usize] = self.route;
+        self.pulse.fresh += 1;
         Ok(())
     }
 
@@ -320,12 +310,14 @@ impl Driver for SwitchingDriver {
     }
 
     fn add_buffers(&mut self, group: Arc<BufferGroup>) -> Result<u16, Error> {
-        self.has_own = true;
-        self.plain.add_buffers(group)
+        let number = self.plain.add_buffers(group)?;
+        self.own_one_more();
+        Ok(number)
     }
 
     fn remove_buffers(&mut self, group: u16) {
         self.plain.remove_buffers(group);
+        self.own = self.own.saturating_sub(1);
     }
 
     fn ring(&mut self, other: &Arc<Home>) {
@@ -355,7 +347,7 @@ impl Driver for SwitchingDriver {
 
 impl SwitchingDriver {
     /// What [`Error`] says when the two tables differ, which S5 excludes.
-    fn same<P: PartialEq>(places: (P, P)) -> Result<P, Error> {
+    pub(super) fn same<P: PartialEq>(places: (P, P)) -> Result<P, Error> {
         if places.0 == places.1 { Ok(places.0) } else { Err(ErrorKind::Busy.into()) }
     }
 }

@@ -19,8 +19,8 @@ use wakering_core::{Driver, Error, Home, Token};
 use wakering_uring_loop::{UringConfig, UringDriver};
 
 /// See the module's text.
-pub struct Lane {
-    pub driver: UringDriver,
+pub struct Lane<D = UringDriver> {
+    pub driver: D,
     pub home: Arc<Home>,
     pub free: FreeList,
     pub blocks: BlockPool,
@@ -45,8 +45,26 @@ pub fn has(lane: &Lane, opcode: Opcode) -> bool {
 impl Lane {
     /// A lane, or a printed reason why this kernel gives none.
     pub fn new(slots: u32, config: UringConfig) -> Option<Self> {
+        Self::over(slots, |home| UringDriver::new(config, home))
+    }
+
+    pub fn inline(slots: u32) -> Option<Self> {
+        Self::new(slots, UringConfig::inline(slots))
+    }
+
+    pub fn worker(slots: u32) -> Option<Self> {
+        Self::new(slots, UringConfig::worker(slots))
+    }
+}
+
+impl<D: Driver> Lane<D> {
+    /// A lane over the driver that `make` gives, or a printed reason why it gives none.
+    pub fn over<E: std::fmt::Display>(
+        slots: u32,
+        make: impl FnOnce(Arc<Home>) -> Result<D, E>,
+    ) -> Option<Self> {
         let home = Arc::new(Home::new(slots).unwrap());
-        match UringDriver::new(config, home.clone()) {
+        match make(home.clone()) {
             Ok(driver) => Some(Self {
                 driver,
                 free: FreeList::new(&home.slab),
@@ -59,14 +77,6 @@ impl Lane {
                 None
             }
         }
-    }
-
-    pub fn inline(slots: u32) -> Option<Self> {
-        Self::new(slots, UringConfig::inline(slots))
-    }
-
-    pub fn worker(slots: u32) -> Option<Self> {
-        Self::new(slots, UringConfig::worker(slots))
     }
 
     /// Claims a slot and prepares it.

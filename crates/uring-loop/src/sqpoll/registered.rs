@@ -3,7 +3,7 @@
 //! Both tables are filled and emptied by the same calls in the same order, so that they agree; where
 //! one of them refuses, the other gives back what it gave.
 
-use super::SwitchingDriver;
+use super::switching::SwitchingDriver;
 use std::os::fd::RawFd;
 use wakering_core::Error;
 
@@ -80,10 +80,7 @@ impl SwitchingDriver {
             self.sq.release_file(first)?;
         }
         let place = Self::same((first, second?))?;
-        let places = self.direct.len().max(place as usize + 1);
-        self.has_own = true;
-        self.direct.resize(places, false);
-        self.direct[place as usize] = true;
+        self.own_one_more();
         Ok(place)
     }
 
@@ -94,7 +91,8 @@ impl SwitchingDriver {
     /// As there.
     pub fn release_file(&mut self, index: u32) -> Result<(), Error> {
         self.sq.release_file(index)?;
-        self.direct[index as usize] = false;
-        self.plain.release_file(index)
+        self.plain.release_file(index)?;
+        self.own = self.own.saturating_sub(1);
+        Ok(())
     }
 }
