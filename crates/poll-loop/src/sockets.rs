@@ -95,7 +95,15 @@ fn accept(resource: &mut Resource) -> Step {
     let address = Address::of(resource);
     let take = || sys::accept(prepared.fd, address, prepared.op_flags as i32);
     let result = Stop::new().retrying(|| sys::without_waiting(prepared.fd, libc::POLLIN, take));
-    if result == -libc::EAGAIN { Step::Wait } else { Step::Done(result) }
+    if result != -libc::EAGAIN {
+        return Step::Done(result);
+    }
+    // What is no socket, or none that listens, is not ready either, and never will be.
+    match sys::listens(prepared.fd) {
+        Ok(true) => Step::Wait,
+        Ok(false) => Step::Done(-libc::EINVAL),
+        Err(failed) => Step::Done(failed),
+    }
 }
 
 fn connect(resource: &mut Resource, begun: &mut u32) -> Step {

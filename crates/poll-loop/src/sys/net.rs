@@ -205,6 +205,11 @@ pub(crate) fn pending_error(fd: RawFd) -> i32 {
     number(fd, libc::SO_ERROR).map_or_else(|failed| failed, |errno| -errno)
 }
 
+/// Whether it is a socket that takes connections.
+pub(crate) fn listens(fd: RawFd) -> Result<bool, i32> {
+    number(fd, libc::SO_ACCEPTCONN).map(|listens| listens != 0)
+}
+
 /// Whether bytes go on where the last ones ended, so that what is missing can still come.
 pub(crate) fn is_connected_kind(fd: RawFd) -> bool {
     matches!(number(fd, libc::SO_TYPE), Ok(libc::SOCK_STREAM | libc::SOCK_SEQPACKET))
