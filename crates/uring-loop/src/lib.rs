@@ -30,5 +30,6 @@ pub mod sqpoll;
 pub use completion::CancelOutcomes;
 pub use config::{Personality, UringConfig};
 pub use driver::{Counters, UringDriver, homes_kept};
+pub use encode::ring_since;
 pub use probe::{Feature, Refused, survey};
 pub use sqpoll::{Idle, SharedSqpoll, Sqpoll, SqpollReport, Steering, SwitchingDriver};

@@ -71,6 +71,7 @@ impl UringDriver {
     /// Room for so many entries, by publishing those that are there. An SQ thread takes them when it
     /// runs, which is waited for: it is a matter of its being scheduled, not of any op's progress.
     pub(super) fn make_room(&mut self, count: usize) -> Result<(), Error> {
+        self.groups.refill();
         self.ring.publish().map_err(Error::Os)?;
         let Self { ring, spin, .. } = self;
         if ring.fits(count) || (ring.is_sqpoll() && spin.until(|| ring.fits(count))) {

@@ -139,6 +139,11 @@ pub(crate) fn row_of(opcode: Opcode) -> Option<&'static Row> {
     ROWS.get(usize::from(ROW_OF[opcode as usize]))
 }
 
+/// The first Linux whose rings carry this op out; `None` where no ring does.
+pub fn ring_since(opcode: Opcode) -> Option<&'static str> {
+    row_of(opcode).map(|row| row.since)
+}
+
 /// What became of an op that was to be submitted.
 pub(crate) enum Encoded {
     /// Published; its entry is to be pushed.
