@@ -1,119 +1,29 @@
 //! A lane for tests: claims slots, prepares ops, turns the driver, and takes the answers.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+// Named by their paths, because some test takes in this file alone.
+#[path = "lane/op.rs"]
+mod op;
+#[path = "lane/outside.rs"]
+mod outside;
+
+pub(crate) use op::{Answer, Op};
+#[allow(unused_imports, reason = "whoever takes in this file uses some of them")]
+pub(crate) use outside::{close_now, control, is_readable, make_fifo, pipe, read_now, write_now};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wakering_core::abi::Opcode;
+use wakering_core::abi::{Opcode, completion_flag};
 use wakering_core::block::BlockPool;
-use wakering_core::resource::{AREA_BYTES, PathRole, Prepared};
+use wakering_core::buffers::BufferGroup;
 use wakering_core::slab::FreeList;
-use wakering_core::slot::Cancel;
+use wakering_core::slot::{Cancel, Orphan, Outcome};
 use wakering_core::waker::WakerRef;
 use wakering_core::{Completion, Driver, Error, Home, Token};
 
 /// Slots of a lane.
 pub(crate) const SLOTS: u32 = 64;
 /// Longer than anything here takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What an op answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) result: i32,
-    pub(crate) flags: u32,
-    pub(crate) owned: Option<Vec<u8>>,
-    pub(crate) back: [u8; AREA_BYTES],
-}
-
-/// An op to be started. Memory that it names outlives it.
-#[derive(Clone, Debug)]
-pub(crate) struct Op<'a> {
-    prepared: Prepared,
-    first: &'a [u8],
-    second: Option<&'a [u8]>,
-    segments: Vec<libc::iovec>,
-    owned: Option<usize>,
-}
-
-impl<'a> Op<'a> {
-    pub(crate) fn new(opcode: Opcode) -> Self {
-        let mut prepared = Prepared::new(opcode);
-        prepared.fd = libc::AT_FDCWD;
-        Self { prepared, first: b"", second: None, segments: Vec::new(), owned: None }
-    }
-
-    pub(crate) fn on(opcode: Opcode, fd: i32) -> Self {
-        Self::new(opcode).at(fd)
-    }
-
-    pub(crate) fn opcode(&self) -> Opcode {
-        self.prepared.opcode
-    }
-
-    pub(crate) fn at(mut self, fd: i32) -> Self {
-        self.prepared.fd = fd;
-        self
-    }
-
-    pub(crate) fn path(mut self, path: &'a (impl AsRef<OsStr> + ?Sized)) -> Self {
-        self.first = path.as_ref().as_bytes();
-        self
-    }
-
-    pub(crate) fn second(mut self, path: &'a (impl AsRef<OsStr> + ?Sized)) -> Self {
-        self.second = Some(path.as_ref().as_bytes());
-        self
-    }
-
-    pub(crate) fn flags(mut self, flags: i32) -> Self {
-        self.prepared.op_flags = flags as u32;
-        self
-    }
-
-    pub(crate) fn extra(mut self, extra: [u32; 2]) -> Self {
-        self.prepared.extra = extra;
-        self
-    }
-
-    pub(crate) fn offset(mut self, offset: u64) -> Self {
-        self.prepared.offset = offset;
-        self
-    }
-
-    /// Where to read into. The caller keeps it until the op is done.
-    pub(crate) fn into(mut self, buffer: &mut [u8]) -> Self {
-        self.prepared.address = buffer.as_mut_ptr();
-        self.prepared.length = buffer.len() as u32;
-        self
-    }
-
-    /// What to write. The caller keeps it until the op is done.
-    pub(crate) fn from(mut self, bytes: &[u8]) -> Self {
-        self.prepared.address = bytes.as_ptr().cast_mut();
-        self.prepared.length = bytes.len() as u32;
-        self
-    }
-
-    /// Several segments, for Readv and Writev.
-    pub(crate) fn segments(mut self, segments: impl IntoIterator<Item = (*mut u8, usize)>) -> Self {
-        let iovec = |(base, length): (*mut u8, usize)| libc::iovec {
-            iov_base: base.cast(),
-            iov_len: length,
-        };
-        self.segments = segments.into_iter().map(iovec).collect();
-        self.prepared.length = self.segments.len() as u32;
-        self
-    }
-
-    /// Reads into memory that the op brings along.
-    pub(crate) fn owned(mut self, length: usize) -> Self {
-        self.owned = Some(length);
-        self.prepared.flags |= wakering_core::abi::op_flag::OWNED_RESULT;
-        self
-    }
-}
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A home, its driver, and a folder that goes away with it.
 pub(crate) struct Lane<D> {
@@ -123,6 +33,11 @@ pub(crate) struct Lane<D> {
     free: FreeList,
     blocks: BlockPool,
     answers: Vec<(Token, Answer)>,
+    /// What the op in each slot does.
+    running: Vec<Opcode>,
+    orphans: Vec<Token>,
+    /// Buffers that ops pick from, and their number.
+    group: Option<(u16, Arc<BufferGroup>)>,
 }
 
 impl<D: Driver> Lane<D> {
@@ -139,7 +54,9 @@ impl<D: Driver> Lane<D> {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).expect("a folder for the test");
         let blocks = BlockPool::new(8);
-        Some(Self { home, driver, folder, free, blocks, answers: Vec::new() })
+        let running = vec![Opcode::Nop; SLOTS as usize];
+        let (answers, orphans) = (Vec::new(), Vec::new());
+        Some(Self { home, driver, folder, free, blocks, answers, running, orphans, group: None })
     }
 
     /// Whether to skip a test that needs `opcode`; says so.
@@ -152,35 +69,34 @@ impl<D: Driver> Lane<D> {
         lacks
     }
 
+    /// Has the driver lend buffers to ops that pick.
+    pub(crate) fn lend(
+        &mut self,
+        group: Arc<BufferGroup>,
+    ) -> Result<(u16, Arc<BufferGroup>), Error> {
+        let number = self.driver.add_buffers(group.clone())?;
+        Ok(self.group.insert((number, group)).clone())
+    }
+
     pub(crate) fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Enqueues an op. The claim fails only where all slots are in use.
+    /// Enqueues an op, for which a slot is free.
     pub(crate) fn enqueue(&mut self, op: &Op<'_>) -> Result<Token, Error> {
         let token = self.free.claim(&self.home.slab, WakerRef::NOBODY).expect("a free slot");
-        let blocks = &mut self.blocks;
-        let prepare = |resource: &mut wakering_core::resource::Resource| {
-            resource.prepared = op.prepared;
-            if op.segments.is_empty() {
-                resource.set_path(PathRole::First, op.first, blocks)?;
-                if let Some(second) = op.second {
-                    resource.set_path(PathRole::Second, second, blocks)?;
-                }
-            } else {
-                resource.set_iovecs(op.segments.len(), blocks, |index| Ok(op.segments[index]))?;
-            }
-            if let Some(length) = op.owned {
-                let mut memory = Vec::with_capacity(length);
-                resource.prepared.address = memory.as_mut_ptr();
-                resource.prepared.length = length as u32;
-                resource.owned = Some(memory);
-            }
-            Ok::<(), Error>(())
-        };
+        let (home, blocks) = (self.home.clone(), &self.blocks);
+        let slot = home.slab.slot(token);
         // SAFETY: the op is Queued and this thread owns the home.
-        unsafe { self.home.slab.slot(token).with_resource(prepare) }.expect("a block is free");
-        self.driver.enqueue(token).map(|()| token)
+        unsafe { slot.with_resource(|resource| op.prepare(resource, blocks)) }
+            .expect("a block is free");
+        self.running[token.index() as usize] = op.opcode();
+        self.driver.enqueue(token).map(|()| token).inspect_err(|_| {
+            // Refused: still Queued, and the caller's to withdraw.
+            assert_eq!(slot.request_cancel(token), Cancel::Withdrawn);
+            slot.take(token, |_, resource| resource.release(&self.blocks)).expect("withdrawn");
+            self.free.give_back(token.index());
+        })
     }
 
     /// Enqueues and publishes an op.
@@ -196,32 +112,89 @@ impl<D: Driver> Lane<D> {
     }
 
     pub(crate) fn turn_at_most(&mut self, timeout: Option<Duration>, most: usize) -> usize {
-        let mut done = Vec::new();
-        let told = self.driver.turn(timeout, most, &mut |completion| done.push(completion));
-        assert_eq!(told.expect("a turn"), done.len());
+        let done = self.look(timeout, most);
         for completion in &done {
             self.take(completion);
         }
         done.len()
     }
 
-    fn take(&mut self, completion: &Completion) {
-        let token = completion.token;
-        let answer = self.home.slab.slot(token).take(token, |taken, resource| {
-            assert_eq!(taken.outcome, completion.outcome);
-            let back = *resource.back_bytes();
-            let owned = resource.owned.take();
-            resource.release(&self.blocks);
-            Answer { result: taken.outcome.result, flags: taken.outcome.flags, owned, back }
-        });
-        self.answers.push((token, answer.expect("a completion comes once")));
-        self.free.give_back(token.index());
+    /// One turn; what is done stays in its slot until [`Self::take`].
+    pub(crate) fn look(&mut self, timeout: Option<Duration>, most: usize) -> Vec<Completion> {
+        let mut done = Vec::new();
+        let told = self.driver.turn(timeout, most, &mut |completion| done.push(completion));
+        assert_eq!(told.expect("a turn"), done.len());
+        done
+    }
+
+    /// Takes an answer. What an orphan opened is closed, as by every owner.
+    pub(crate) fn take(&mut self, completion: &Completion) {
+        let (token, Outcome { result, flags }) = (completion.token, completion.outcome);
+        let opcode = self.running[token.index() as usize];
+        let (answer, orphaned) = if flags & completion_flag::MORE != 0 {
+            (Answer::in_between(result, flags), self.orphans.contains(&token))
+        } else {
+            let slot = self.home.slab.slot(token);
+            let taken = slot.take(token, |taken, resource| {
+                assert_eq!(taken.outcome, completion.outcome);
+                let answer = Answer::last(result, flags, resource);
+                resource.release(&self.blocks);
+                (answer, taken.orphaned)
+            });
+            self.free.give_back(token.index());
+            taken.expect("a completion comes once")
+        };
+        if orphaned {
+            undo(opcode, &answer);
+            if let (Some(number), Some((_, group))) = (answer.picked(), &self.group) {
+                group.give_back(number);
+            }
+        } else {
+            self.answers.push((token, answer));
+        }
+    }
+
+    /// Loses interest in an op, as whoever drops its future.
+    pub(crate) fn orphan(&mut self, token: Token) -> Orphan {
+        let home = self.home.clone();
+        let slot = home.slab.slot(token);
+        let orphan = slot.orphan(token);
+        match orphan {
+            Orphan::Withdrawn => {
+                let outcome = slot.peek(token).expect("withdrawn is ready");
+                self.take(&Completion { token, outcome });
+            }
+            Orphan::WaitForCqe => {
+                self.orphans.push(token);
+                if slot.request_cancel(token) == Cancel::Ask {
+                    self.driver.cancel(token).expect("a cancel is never refused");
+                }
+            }
+            // Its completion takes it.
+            Orphan::Ready | Orphan::Stale => {}
+        }
+        orphan
+    }
+
+    /// Turns until every slot is free.
+    pub(crate) fn settle(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        while self.home.slab.in_use().count() > 0 {
+            assert!(Instant::now() < until, "slots are in use after {PATIENCE:?}");
+            self.turn(Some(Duration::from_millis(100)));
+        }
+        self.orphans.clear();
     }
 
     /// The answer of an op, if it is there.
     pub(crate) fn answer(&mut self, token: Token) -> Option<Answer> {
         let place = self.answers.iter().position(|(done, _)| *done == token)?;
-        Some(self.answers.swap_remove(place).1)
+        Some(self.answers.remove(place).1)
+    }
+
+    /// Whether an answer of the op is there.
+    pub(crate) fn has_answer(&self, token: Token) -> bool {
+        self.answers.iter().any(|(done, _)| *done == token)
     }
 
     /// Turns until the op is done.
@@ -274,7 +247,12 @@ impl<D: Driver> Lane<D> {
 
     /// Whether a slot is free.
     pub(crate) fn has_room(&self) -> bool {
-        self.free.available() > 0
+        self.room() > 0
+    }
+
+    /// How many slots are free.
+    pub(crate) fn room(&self) -> usize {
+        self.free.available()
     }
 
     /// Answers that nobody asked for yet.
@@ -295,6 +273,9 @@ impl<D: Driver> Lane<D> {
     /// Ends the test: nothing may be in flight.
     pub(crate) fn end(mut self) {
         while self.driver.in_flight() > 0 && self.turn(Some(Duration::from_millis(200))) > 0 {}
+        if let Some((number, _)) = self.group.take() {
+            self.driver.remove_buffers(number);
+        }
         assert_eq!(self.driver.in_flight(), 0);
         assert_eq!(self.drain(Duration::from_secs(5)), 0);
         assert_eq!(self.home.slab.in_use().count(), 0);
@@ -302,48 +283,17 @@ impl<D: Driver> Lane<D> {
     }
 }
 
-/// A pipe whose ends block, as a user's would: read end, write end.
-pub(crate) fn pipe() -> (i32, i32) {
-    let mut ends = [-1; 2];
-    // SAFETY: room for two descriptors.
-    assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }, 0);
-    (ends[0], ends[1])
-}
-
-/// write(2), from outside the driver.
-pub(crate) fn write_now(fd: i32, bytes: &[u8]) -> isize {
-    // SAFETY: the bytes live through the call.
-    unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) }
-}
-
-/// read(2), from outside the driver.
-pub(crate) fn read_now(fd: i32, buffer: &mut [u8]) -> isize {
-    // SAFETY: the buffer lives through the call.
-    unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) }
-}
-
-/// close(2), from outside the driver.
-pub(crate) fn close_now(fd: i32) {
-    // SAFETY: the test owns the descriptor.
-    assert_eq!(unsafe { libc::close(fd) }, 0);
-}
-
-/// Makes a FIFO.
-pub(crate) fn make_fifo(path: &Path) {
-    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("no NUL");
-    // SAFETY: the path is terminated.
-    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
-}
-
-/// fcntl(2) without an argument.
-pub(crate) fn control(fd: i32, command: i32) -> i32 {
-    // SAFETY: these commands take no memory.
-    unsafe { libc::fcntl(fd, command) }
-}
-
-/// Whether poll(2) says that `fd` is readable within `timeout`.
-pub(crate) fn is_readable(fd: i32, timeout: Duration) -> bool {
-    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one entry.
-    unsafe { libc::poll(&raw mut entry, 1, timeout.as_millis() as i32) == 1 }
+/// Closes what an op opened that nobody waits for.
+fn undo(opcode: Opcode, answer: &Answer) {
+    let opens =
+        matches!(opcode, Opcode::OpenAt | Opcode::Socket | Opcode::Accept | Opcode::InstallFixed);
+    if opens && answer.result >= 0 {
+        close_now(answer.result);
+    }
+    if opcode == Opcode::Pipe && answer.result == 0 {
+        answer.ends().into_iter().for_each(close_now);
+    }
+    if let Some(fd) = answer.descriptor() {
+        close_now(fd);
+    }
 }
