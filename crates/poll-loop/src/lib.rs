@@ -6,7 +6,7 @@
 //!                    └─► anything that may block: the pool's threads ─► inbox ┴─► turn ─► Completion
 //! ```
 //!
-//! [`driver`] is the [`wakering_core::Driver`]; [`readiness`] and [`timers`] are its parts that need
+//! [`driver`] is the [`wakering_core::Driver`]; [`readiness`], `sockets` and [`timers`] are its parts that need
 //! no thread. [`pool`] carries out what blocks, on both drivers: a ring cannot list a directory
 //! either. [`syscalls`] is one op, synchronously; [`cached`] is what can be answered from memory
 //! without any of this, and [`mounts`] knows on which file systems that may be tried; [`writes`] knows

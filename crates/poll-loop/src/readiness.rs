@@ -31,8 +31,9 @@ use wakering_core::abi::HandleId;
 use wakering_core::{Error, Token};
 
 const NOWHERE: u32 = u32::MAX;
-/// Reports taken from the kernel at once.
-const REPORTS_MAX: usize = 256;
+/// Reports taken from the kernel at once. All are read before the first is answered: with 256 an echo of
+/// 256 connections fell by a quarter, because its peers waited for the whole batch.
+const REPORTS_MAX: usize = 64;
 /// Keys from here on are no watches. The very last is the poller's own.
 const KEY_BELL: usize = usize::MAX - 1;
 const KEY_TIMER: usize = usize::MAX - 2;
