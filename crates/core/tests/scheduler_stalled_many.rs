@@ -316,6 +316,9 @@ fn l9_no_alarm_while_a_program_goes_on() {
 #[test]
 fn a_future_that_lets_others_go_first_is_not_stalled_where_there_are_none() {
     let scheduler = Scheduler::start(Options::new().workers(1)).unwrap();
+    while scheduler.activity().asleep == 0 {
+        std::thread::yield_now();
+    }
     scheduler.block_on(async {
         for _ in 0..100 {
             let _others = yield_now().await;
