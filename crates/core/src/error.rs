@@ -19,6 +19,15 @@ impl Error {
         Self::Os(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
     }
 
+    /// What a completion's negative `result` says.
+    pub fn from_result(result: i32) -> Self {
+        let known = |kind: &&ErrorKind| kind.to_result() == result;
+        match ErrorKind::ALL.iter().find(known) {
+            Some(&kind) => Self::Kind(kind),
+            None => Self::Os(-result),
+        }
+    }
+
     /// As a completion's `result`: `-errno`, or a number below every errno for a [`ErrorKind`].
     pub const fn to_result(self) -> i32 {
         match self {

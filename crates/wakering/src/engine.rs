@@ -65,18 +65,7 @@ impl Engine {
         let poll_config = PollConfig { pool: Some(pool.clone()), ..PollConfig::default() };
         let poll = PollDriver::new(poll_config, home.clone())
             .map_err(|error| (error, error.to_string()))?;
-        let (reason, features) = match refused {
-            None => ("the poll driver was asked for".to_string(), Vec::new()),
-            Some(refused) => {
-                let feature = FeatureReport {
-                    name: "io_uring".into(),
-                    available: false,
-                    reason: Some(refused.to_string()),
-                };
-                (format!("io_uring is refused: {refused}"), vec![feature])
-            }
-        };
-        let capabilities = Capabilities { driver: "poll", reason, features };
+        let capabilities = poll_capabilities(refused);
         Ok((Self::Poll(Box::new(poll)), capabilities))
     }
 
@@ -111,12 +100,28 @@ fn open_ring(config: &Config, home: &Arc<Home>) -> Result<UringDriver, Refused> 
 }
 
 /// Its features are looked for when somebody asks.
-fn ring_capabilities(choice: DriverChoice) -> Capabilities {
+pub(crate) fn ring_capabilities(choice: DriverChoice) -> Capabilities {
     let reason = match choice {
         DriverChoice::Uring => "io_uring was asked for, and the kernel allows it",
         _ => "the kernel allows io_uring",
     };
     Capabilities { driver: "uring", reason: reason.to_string(), features: Vec::new() }
+}
+
+/// Why there is no ring.
+pub(crate) fn poll_capabilities(refused: Option<Refused>) -> Capabilities {
+    let (reason, features) = match refused {
+        None => ("the poll driver was asked for".to_string(), Vec::new()),
+        Some(refused) => {
+            let feature = FeatureReport {
+                name: "io_uring".into(),
+                available: false,
+                reason: Some(refused.to_string()),
+            };
+            (format!("io_uring is refused: {refused}"), vec![feature])
+        }
+    };
+    Capabilities { driver: "poll", reason, features }
 }
 
 /// The kernel threads of this process that lanes share, by CPU. Process-wide, because the kernel

@@ -1,18 +1,33 @@
 //! The runtime that Rust programs use and the bindings sit on.
 //!
-//! It chooses the driver ([`engine`]), and gives each thread that starts ops a [`lane`]: descriptors
-//! go in, completion records come out, and everything between is checked, bounded and counted.
+//! ```text
+//! Rust programs:  Runtime ─► tasks ─► fs, net ─► op ─► a loop of the scheduler ─┐
+//!                                                                               ├─► ring, or poll
+//! bindings:       Lane ─► descriptors in, records out ──────────────────────────┘
+//! ```
+//!
+//! Rust programs build a [`Runtime`] and await [`fs`], [`net`] and [`time`] in its tasks. A thread that
+//! hands over descriptors instead has a [`lane`]; everything between is checked, bounded and counted.
+//! [`engine`] chooses the driver.
 //!
 //! What never lives here: Node-API, io_uring's own names, policy thresholds (those are
 //! `wakering_core::policy`).
 
+pub mod buf;
 pub mod config;
 pub mod engine;
+pub mod fs;
 pub mod lane;
 pub mod metrics;
+pub mod net;
+mod op;
+pub mod runtime;
 pub mod worker;
+
+pub use wakering_core::{sync, task, time};
 
 pub use config::{Config, DriverChoice, SqpollConfig};
 pub use engine::{Capabilities, FeatureReport};
 pub use lane::{Lane, Shutdown};
 pub use metrics::{Metrics, Transfers};
+pub use runtime::{Builder, LocalRuntime, Runtime};

@@ -17,4 +17,6 @@ pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
 pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
 pub(crate) use op::Loops;
-pub use op::{Described, EnteredDefault, Nop, Op, Ops, Request, Shot, Shots, describe, ops};
+pub use op::{
+    Described, EnteredDefault, Nop, Op, Ops, Request, Shot, Shots, describe, ops, picked,
+};

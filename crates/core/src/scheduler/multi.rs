@@ -115,6 +115,11 @@ impl Scheduler {
         Ok(scheduler)
     }
 
+    /// Its loops, for threads that are none of its workers.
+    pub fn loops(&self) -> &[Ops] {
+        self.shared.dispatch.loops.all()
+    }
+
     fn threads(&self) -> MutexGuard<'_, Vec<Thread<()>>> {
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

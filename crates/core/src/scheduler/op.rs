@@ -26,7 +26,7 @@ mod room;
 
 pub use event_loop::{EnteredDefault, ops};
 pub(crate) use event_loop::{Loops, enter};
-pub use many::{Shot, Shots};
+pub use many::{Shot, Shots, picked};
 pub use request::{Described, Nop, Request, describe};
 
 use crate::abi::ErrorKind;
@@ -85,6 +85,12 @@ impl Ops {
             Some(mine) => mine.in_flight(),
             None => self.0.home.slab.in_use().count(),
         }
+    }
+
+    /// Whether this is the loop's own thread, nothing is in flight, and no other task is ready as far as
+    /// can be seen at once: then there is nothing that an op could share a system call with.
+    pub fn is_quiet(&self) -> bool {
+        self.0.mine().is_some_and(|mine| mine.is_quiet())
     }
 
     /// Whether this is the loop's own thread, while that runs its tasks.
@@ -150,6 +156,15 @@ impl Ops {
         self.0.mine().ok_or(ErrorKind::WrongLoop)?.add_buffers(group)
     }
 
+    /// A group of buffers for everybody on this loop, with its number. `make` makes it at the first call on
+    /// the loop's own thread. `None` where the driver can have none, or nobody has made it yet.
+    pub fn shared_buffers(
+        &self,
+        make: impl FnOnce() -> Arc<BufferGroup>,
+    ) -> Option<(u16, Arc<BufferGroup>)> {
+        self.0.shared_group(make)
+    }
+
     pub(super) fn bell(&self) -> Arc<Home> {
         self.0.home.clone()
     }
@@ -184,7 +199,7 @@ impl Ops {
         if let Err(error) = begun {
             let withdrawn = slot.complete_at_once(token, CANCELLED);
             debug_assert_eq!(withdrawn, Completed::Deliver);
-            self.0.free(mine.as_ref(), token, |_, _| ());
+            self.0.free(mine.as_ref(), token, |_, resource| request.withdraw(resource));
             return Err(error);
         }
         if let Some(mine) = mine {

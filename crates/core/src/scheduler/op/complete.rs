@@ -36,6 +36,10 @@ impl Mine<'_> {
         self.with_driver(|driver| driver.in_flight()).unwrap_or(0) + held
     }
 
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight() == 0 && self.here().is_some_and(|here| here.queue.is_empty())
+    }
+
     /// One pass.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         self.trace(Step::Turn);

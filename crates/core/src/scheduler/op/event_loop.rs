@@ -48,6 +48,8 @@ pub(crate) struct EventLoop {
     /// Of each slot: answers of an op that gives many.
     pub(super) shots: Box<[Mutex<VecDeque<Outcome>>]>,
     pub(super) groups: RwLock<Vec<(u16, Arc<BufferGroup>)>>,
+    /// The group for whoever has none of its own, or that there can be none.
+    shared_group: OnceLock<Option<(u16, Arc<BufferGroup>)>>,
     wake: OnceLock<Wake>,
     /// Of the scheduler whose tasks the slots' `waker_ref` names.
     dispatch: OnceLock<usize>,
@@ -170,6 +172,7 @@ impl EventLoop {
             others: (0..slots).map(|_| Mutex::new(None)).collect(),
             shots: (0..slots).map(|_| Mutex::new(VecDeque::new())).collect(),
             groups: RwLock::new(Vec::new()),
+            shared_group: OnceLock::new(),
             wake: OnceLock::new(),
             dispatch: OnceLock::new(),
             own: Own {
@@ -276,6 +279,19 @@ impl EventLoop {
             drop(other);
         }
         slot.telling.listen()
+    }
+
+    /// The group for whoever has none of its own, made where this is the loop's thread.
+    pub(super) fn shared_group(
+        &self,
+        make: impl FnOnce() -> Arc<BufferGroup>,
+    ) -> Option<(u16, Arc<BufferGroup>)> {
+        if let (None, Some(mine)) = (self.shared_group.get(), self.mine()) {
+            let group = make();
+            let added = mine.add_buffers(group.clone()).ok();
+            let _ = self.shared_group.set(added.map(|number| (number, group)));
+        }
+        self.shared_group.get().cloned().flatten()
     }
 
     fn other(&self, token: Token) -> MutexGuard<'_, Option<Waker>> {

@@ -28,7 +28,7 @@ const SHOTS_MAX: usize = 1024;
 
 /// Hands on the buffers of an answer that picked some: each with the bytes in it. More than one where
 /// the op asked for a BUNDLE.
-pub(super) fn picked(
+pub fn picked(
     group: &BufferGroup,
     outcome: Outcome,
     io_flags: u32,

@@ -24,6 +24,9 @@ pub unsafe trait Request: Unpin {
     /// Whatever makes the op impossible; then it was not started.
     fn prepare(&mut self, resource: &mut Resource, blocks: &BlockPool) -> Result<(), Error>;
 
+    /// It was prepared and could not be started: takes back what it lent, for the next time.
+    fn withdraw(&mut self, _resource: &mut Resource) {}
+
     /// Makes something of the answer, and takes back what was lent.
     fn finish(&mut self, outcome: Outcome, resource: &mut Resource) -> Self::Output;
 }

@@ -118,6 +118,11 @@ impl EventLoop {
         Ok(self.home.slab.claim_at(index, waker_ref).expect("a slot of a list is free"))
     }
 
+    fn has_room(&self) -> bool {
+        let own = self.mine().is_some_and(|mine| mine.with_free(|own| own.available() > 0));
+        own || !self.room.shelf().is_empty()
+    }
+
     /// Takes a slot back whose op was taken.
     pub(super) fn give_slot_back(&self, mine: Option<&Mine<'_>>, index: u32) {
         match mine {
@@ -140,6 +145,16 @@ impl Ops {
                 Err(Error::Kind(ErrorKind::Busy)) => {}
                 answer => return answer,
             }
+            self.0.wake();
+            room.bell.notified().await;
+        }
+    }
+
+    /// Waits until there may be room for an op, for those who poll one that said Busy.
+    pub async fn room(&self) {
+        let room = &self.0.room;
+        let _wanting = room.want();
+        if !self.0.has_room() {
             self.0.wake();
             room.bell.notified().await;
         }

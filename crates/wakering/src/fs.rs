@@ -1,0 +1,3 @@
+//! Files.
+
+#![forbid(unsafe_code)]

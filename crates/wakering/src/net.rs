@@ -1,0 +1,16 @@
+//! Sockets: TCP, UDP and Unix, stream and datagram.
+//!
+//! A stream's read belongs to the stream and not to the future that asked for it. What arrives lands in
+//! memory of the runtime; a future that is dropped (it lost a `select`, it ran into a timeout) cancels
+//! nothing and loses nothing: the next read of the stream finds the bytes.
+//!
+//! One task reads and one writes at a time: another one is refused with EBUSY.
+
+mod address;
+mod listener;
+mod receiver;
+mod sender;
+mod socket;
+mod tcp;
+
+pub use tcp::{TcpListener, TcpStream};

@@ -1,0 +1,84 @@
+//! The side of a socket that sends.
+
+use crate::buf::{Buf, BufResult};
+use crate::op;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wakering_core::descriptor::Descriptor;
+
+mod request;
+
+use request::Send;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Sender {
+    file: Arc<Descriptor>,
+    busy: AtomicBool,
+}
+
+/// One task at a time has a side of a socket, until it drops this.
+#[derive(Debug)]
+pub(super) struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    pub(super) fn take(busy: &'a AtomicBool) -> io::Result<Self> {
+        // Acquire: with the Release of the one before.
+        match busy.swap(true, Ordering::Acquire) {
+            false => Ok(Self(busy)),
+            true => Err(io::Error::from_raw_os_error(libc::EBUSY)),
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Release: with the Acquire of the next one.
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Sender {
+    pub(super) const fn new(file: Arc<Descriptor>) -> Self {
+        Self { file, busy: AtomicBool::new(false) }
+    }
+
+    pub(super) async fn write<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
+        match Turn::take(&self.busy) {
+            Ok(_turn) => {
+                let (sent, memory) = self.send(buffer.into_vec(), 0, 0).await;
+                (sent, B::from_vec(memory))
+            }
+            Err(error) => (Err(error), buffer),
+        }
+    }
+
+    pub(super) async fn write_all<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
+        let _turn = match Turn::take(&self.busy) {
+            Ok(turn) => turn,
+            Err(error) => return (Err(error), buffer),
+        };
+        let mut memory = buffer.into_vec();
+        let mut done = 0;
+        while done < memory.len() {
+            let sent;
+            (sent, memory) = self.send(memory, done, libc::MSG_WAITALL).await;
+            match sent {
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), B::from_vec(memory)),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (Err(error), B::from_vec(memory)),
+            }
+        }
+        (Ok(()), B::from_vec(memory))
+    }
+
+    async fn send(&self, memory: Vec<u8>, start: usize, flags: i32) -> BufResult<usize, Vec<u8>> {
+        let mut request = Send::new(&self.file, memory, start, flags);
+        match op::run(&mut request).await {
+            Ok(answer) => answer,
+            Err(error) => (Err(error), request.into_memory()),
+        }
+    }
+}

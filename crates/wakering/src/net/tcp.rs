@@ -1,0 +1,202 @@
+//! TCP.
+
+#![forbid(unsafe_code)]
+
+use super::address::RawAddress;
+use super::listener::Listener;
+use super::socket::{self, Stream, as_std};
+use crate::buf::{Buf, BufResult};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// A socket that takes connections.
+#[derive(Debug)]
+pub struct TcpListener(Listener);
+
+impl TcpListener {
+    /// A listener at an address, with the standard library's choices: SO_REUSEADDR, and a line of 128.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's: EADDRINUSE, EACCES and so on.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        std::net::TcpListener::bind(address).map(Self::from)
+    }
+
+    /// The next connection, and who made it. Several tasks may wait: each gets another one.
+    ///
+    /// Safe to cancel: a connection that nobody took is there for the next call.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's: EMFILE where descriptors have run out, and so on.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let stream = TcpStream::from(self.0.accept().await?);
+        let peer = stream.peer_addr()?;
+        Ok((stream, peer))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        as_std::<std::net::TcpListener>(self.0.file()).local_addr()
+    }
+}
+
+impl From<std::net::TcpListener> for TcpListener {
+    fn from(listener: std::net::TcpListener) -> Self {
+        // Ops wait for it: without waiting they would answer EAGAIN.
+        let _ = listener.set_nonblocking(false);
+        Self(Listener::new(socket::own(OwnedFd::from(listener))))
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.file().as_fd()
+    }
+}
+
+/// A connection. Read and written by shared reference, by one task each at a time.
+#[derive(Debug)]
+pub struct TcpStream(Stream);
+
+impl TcpStream {
+    /// Connects to an address.
+    ///
+    /// Safe to cancel: the socket is closed.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's: ECONNREFUSED, ETIMEDOUT and so on.
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let raw = RawAddress::from(address);
+        Ok(Self(Stream::connect(raw.domain(), raw.bytes()).await?))
+    }
+
+    /// Reads what is there into the buffer, from its start and up to its capacity, or waits for something.
+    /// No byte is the end, or a buffer without room.
+    ///
+    /// Safe to cancel: no byte is lost, the next read finds what came. The buffer is gone with the
+    /// future.
+    ///
+    /// # Errors
+    ///
+    /// ECONNRESET and so on; EBUSY where another task reads.
+    pub async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
+        self.0.read(buffer).await
+    }
+
+    /// Reads until the buffer's capacity is full.
+    ///
+    /// Cancelled, it loses what it had read so far.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; UnexpectedEof where the stream ends before, which says after how many bytes: they
+    /// are in the buffer.
+    pub async fn read_exact<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
+        self.0.read_exact(buffer).await
+    }
+
+    /// Sends bytes from the buffer's start; how many. It waits for room.
+    ///
+    /// Cancelled, it may have sent some or all of them.
+    ///
+    /// # Errors
+    ///
+    /// EPIPE, ECONNRESET and so on; EBUSY where another task writes.
+    pub async fn write<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
+        self.0.write(buffer).await
+    }
+
+    /// Sends all of the buffer.
+    ///
+    /// Cancelled, it may have sent some of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn write_all<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
+        self.0.write_all(buffer).await
+    }
+
+    /// Ends one direction, or both. Who reads meanwhile finds the end.
+    ///
+    /// # Errors
+    ///
+    /// ENOTCONN.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+
+    /// Who it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// ENOTCONN.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.as_std().peer_addr()
+    }
+
+    /// Its own address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.as_std().local_addr()
+    }
+
+    /// Whether small pieces are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.as_std().set_nodelay(on)
+    }
+
+    /// See [`Self::set_nodelay`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.as_std().nodelay()
+    }
+
+    fn as_std(&self) -> std::mem::ManuallyDrop<std::net::TcpStream> {
+        as_std(self.0.file())
+    }
+}
+
+impl From<OwnedFd> for TcpStream {
+    fn from(fd: OwnedFd) -> Self {
+        Self(Stream::new(socket::own(fd)))
+    }
+}
+
+impl From<std::net::TcpStream> for TcpStream {
+    fn from(stream: std::net::TcpStream) -> Self {
+        // Ops wait for it: without waiting they would answer EAGAIN.
+        let _ = stream.set_nonblocking(false);
+        Self::from(OwnedFd::from(stream))
+    }
+}
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.file().as_fd()
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.file().as_raw_fd()
+    }
+}

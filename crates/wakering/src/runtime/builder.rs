@@ -1,0 +1,227 @@
+//! What a runtime is made of.
+
+#![forbid(unsafe_code)]
+
+use super::driver::RingAndPool;
+use super::{LocalRuntime, Made, Runtime};
+use crate::config::DriverChoice;
+use crate::engine::{Capabilities, poll_capabilities, ring_capabilities};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use wakering_core::scheduler::{LocalOptions, Loop, Options, Scheduler};
+use wakering_core::{Driver, Error, Home, cpus};
+use wakering_poll_loop::{BlockingPool, Mounts, PollConfig, PollDriver, PoolConfig};
+use wakering_uring_loop::sqpoll::{Idle, SwitchingDriver};
+use wakering_uring_loop::{Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
+
+/// Blocks for long paths and many segments, of each loop.
+const BLOCKS_MAX: usize = 64;
+
+/// An SQ thread for all loops of a runtime.
+#[derive(Clone, Copy, Debug)]
+pub struct SqpollOptions {
+    /// The CPU that it is bound to, and that workers keep off where there is another.
+    pub cpu: Option<u32>,
+    /// How long it looks for work before it sleeps.
+    pub idle: Idle,
+}
+
+/// See [`Runtime::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    workers: usize,
+    loops: Option<usize>,
+    driver: DriverChoice,
+    sqpoll: Option<SqpollOptions>,
+    slots: u32,
+    pool_threads: usize,
+    drain_deadline: Duration,
+    name: String,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            workers: cpus(),
+            loops: None,
+            driver: DriverChoice::Auto,
+            sqpoll: None,
+            slots: 4096,
+            pool_threads: 4,
+            drain_deadline: Duration::from_secs(5),
+            name: "wakering".to_owned(),
+        }
+    }
+}
+
+impl Builder {
+    /// How many threads run tasks, one at least; one for each CPU, unless told otherwise.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// How many of them have a loop; all, unless told otherwise. Tasks of the others use these loops.
+    pub fn loops(mut self, loops: usize) -> Self {
+        self.loops = Some(loops);
+        self
+    }
+
+    /// What carries ops out: io_uring where the kernel lets us, unless told otherwise.
+    pub fn driver(mut self, driver: DriverChoice) -> Self {
+        self.driver = driver;
+        self
+    }
+
+    /// Submission by a kernel thread that all loops share.
+    pub fn sqpoll(mut self, sqpoll: SqpollOptions) -> Self {
+        self.sqpoll = Some(sqpoll);
+        self
+    }
+
+    /// How many ops of each loop are in flight at the most, 1 to 32,768; 4,096 unless told otherwise. What
+    /// finds no room waits for it.
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots.clamp(1, 32_768);
+        self
+    }
+
+    /// How many threads each loop has at the most for what no loop can do without waiting; 4 unless told
+    /// otherwise.
+    pub fn pool_threads(mut self, threads: usize) -> Self {
+        self.pool_threads = threads.clamp(1, 256);
+        self
+    }
+
+    /// How long the end waits for ops in flight; five seconds, unless told otherwise.
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.drain_deadline = deadline;
+        self
+    }
+
+    /// What the threads are called, with a number behind it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// Where the driver that was asked for is refused, with the reason; where threads or descriptors
+    /// have run out.
+    pub fn build(self) -> io::Result<Runtime> {
+        let (name, drain_deadline) = (self.name.clone(), self.drain_deadline);
+        let workers = self.workers;
+        let loops = self.loops.unwrap_or(workers).min(workers);
+        let maker = Arc::new(Maker::new(self));
+        let making = maker.clone();
+        let mut options = Options::new()
+            .workers(workers)
+            .loops(loops, move |_| making.make())
+            .blocks_max(BLOCKS_MAX)
+            .drain_deadline(drain_deadline)
+            .name(name);
+        if let Some(cpu) = maker.builder.sqpoll.and_then(|sqpoll| sqpoll.cpu) {
+            options = options.keep_off([cpu as usize].into_iter().collect());
+        }
+        let scheduler = Scheduler::start(options).map_err(|error| maker.explain(error))?;
+        Ok(Runtime { scheduler, made: maker.made() })
+    }
+
+    /// A runtime of the calling thread alone, with one loop.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub fn build_local(self) -> io::Result<LocalRuntime> {
+        let drain_deadline = self.drain_deadline;
+        let maker = Maker::new(self);
+        let (driver, home) = maker.make().map_err(|error| maker.explain(error))?;
+        let options = LocalOptions::new().driver(driver, home, BLOCKS_MAX);
+        let built = options.drain_deadline(drain_deadline).build();
+        let scheduler = built.map_err(crate::op::io_error)?;
+        Ok(LocalRuntime { scheduler, made: maker.made() })
+    }
+}
+
+/// Makes the loops, each on its own thread.
+struct Maker {
+    builder: Builder,
+    share: Option<Arc<SharedSqpoll>>,
+    capabilities: Mutex<Vec<Capabilities>>,
+    refused: Mutex<Option<String>>,
+}
+
+impl Maker {
+    fn new(builder: Builder) -> Self {
+        let share = builder.sqpoll.map(|_| SharedSqpoll::new());
+        Self { builder, share, capabilities: Mutex::default(), refused: Mutex::default() }
+    }
+
+    fn made(&self) -> Made {
+        let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Made { capabilities, sqpoll: self.share.clone() }
+    }
+
+    /// With the reason that the maker of a loop had.
+    fn explain(&self, error: Error) -> io::Error {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match refused.take() {
+            Some(why) => io::Error::other(why),
+            None => crate::op::io_error(error),
+        }
+    }
+
+    fn make(&self) -> Result<Loop, Error> {
+        let home = Arc::new(Home::new(self.builder.slots)?);
+        let mounts = Arc::new(Mounts::new());
+        let threads =
+            PoolConfig { threads_max: self.builder.pool_threads, ..PoolConfig::default() };
+        let pool = Arc::new(BlockingPool::new(home.clone(), mounts, threads));
+        let choice = self.builder.driver;
+        let refused = match choice {
+            DriverChoice::Poll => None,
+            DriverChoice::Auto | DriverChoice::Uring => match self.ring(&home) {
+                Ok(ring) => {
+                    self.note(ring_capabilities(choice));
+                    return Ok((Box::new(RingAndPool::new(ring, pool, home.clone())), home));
+                }
+                Err(refused) if choice == DriverChoice::Uring || refused.option.is_some() => {
+                    let mut why = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                    *why = Some(refused.to_string());
+                    return Err(Error::Os(refused.errno));
+                }
+                Err(refused) => Some(refused),
+            },
+        };
+        self.note(poll_capabilities(refused));
+        let config = PollConfig { pool: Some(pool), ..PollConfig::default() };
+        let poll = PollDriver::new(config, home.clone())?;
+        Ok((Box::new(poll), home))
+    }
+
+    fn ring(&self, home: &Arc<Home>) -> Result<Box<dyn Driver>, Refused> {
+        let config = UringConfig::worker(self.builder.slots);
+        let Some(SqpollOptions { cpu, idle }) = self.builder.sqpoll else {
+            return Ok(Box::new(UringDriver::new(config, home.clone())?));
+        };
+        let (idle_ms, steering) = match idle {
+            Idle::Millis(idle_ms) => (idle_ms, None),
+            Idle::Auto(steering) => (1, Some(steering)),
+        };
+        let config = config.with_sqpoll(Sqpoll { cpu, idle_ms, share: self.share.clone() });
+        match steering {
+            None => Ok(Box::new(UringDriver::new(config, home.clone())?)),
+            Some(steering) => Ok(Box::new(SwitchingDriver::new(config, home.clone(), steering)?)),
+        }
+    }
+
+    fn note(&self, capabilities: Capabilities) {
+        let mut all = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(capabilities);
+    }
+}

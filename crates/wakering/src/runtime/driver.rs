@@ -1,0 +1,160 @@
+//! A ring, and threads for what it cannot do: list a directory, or what its kernel is too old for.
+//!
+//! ```text
+//! enqueue ─► the ring has it? ─ yes ─► ring ──────────────────────┐
+//!                └─ no ─► publish ─► pool ─► the home's inbox ────┴─► the ring's turn ─► sink
+//! ```
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wakering_core::abi::{OPCODES_MAX, Opcode};
+use wakering_core::buffers::BufferGroup;
+use wakering_core::driver::{CancelKey, Drained, Driver, Sink};
+use wakering_core::{Error, Home, Token};
+use wakering_poll_loop::{BlockingPool, syscalls};
+
+/// See the module's text.
+pub(super) struct RingAndPool {
+    ring: Box<dyn Driver>,
+    pool: Arc<BlockingPool>,
+    home: Arc<Home>,
+    for_pool: Vec<Token>,
+    supports: [bool; OPCODES_MAX],
+    /// Of each slot, the generation whose op went to the pool.
+    pooled: Box<[Option<u32>]>,
+    /// Ops handed to the pool, and those of them that came back.
+    handed: u64,
+    returned: u64,
+}
+
+impl RingAndPool {
+    pub(super) fn new(ring: Box<dyn Driver>, pool: Arc<BlockingPool>, home: Arc<Home>) -> Self {
+        let mut supports = [false; OPCODES_MAX];
+        for &opcode in Opcode::ALL {
+            supports[opcode as usize] = ring.supports(opcode);
+        }
+        let slots = home.slab.len() as usize;
+        let pooled = vec![None; slots].into();
+        let for_pool = Vec::with_capacity(slots);
+        Self { ring, pool, home, for_pool, supports, pooled, handed: 0, returned: 0 }
+    }
+
+    fn opcode_of(&self, token: Token) -> Opcode {
+        // SAFETY: the caller's op is Queued, and this is the loop's thread, its owner (I2 of `slot`).
+        unsafe { self.home.slab.slot(token).with_resource(|resource| resource.prepared.opcode) }
+    }
+
+    fn is_pooled(&self, token: Token) -> bool {
+        self.pooled[token.index() as usize] == Some(token.generation())
+    }
+
+    /// Ops that threads have. Those that were withdrawn are forgotten here.
+    fn in_pool(&self) -> u64 {
+        let there = self.handed - self.returned;
+        if there == 0 {
+            return 0;
+        }
+        self.pool.queued();
+        there.saturating_sub(self.pool.withdrawn())
+    }
+
+    fn publish_to_pool(&mut self) -> Result<(), Error> {
+        self.pool.publish(&mut self.for_pool)
+    }
+}
+
+impl Driver for RingAndPool {
+    fn name(&self) -> &'static str {
+        self.ring.name()
+    }
+
+    fn supports(&self, opcode: Opcode) -> bool {
+        self.supports[opcode as usize] || syscalls::supports(opcode)
+    }
+
+    fn enqueue(&mut self, token: Token) -> Result<(), Error> {
+        let opcode = self.opcode_of(token);
+        if self.supports[opcode as usize] || !syscalls::supports(opcode) {
+            return self.ring.enqueue(token);
+        }
+        if self.for_pool.len() == self.for_pool.capacity() {
+            self.publish_to_pool()?;
+        }
+        if self.for_pool.len() == self.for_pool.capacity() {
+            return Err(wakering_core::abi::ErrorKind::Busy.into());
+        }
+        self.pooled[token.index() as usize] = Some(token.generation());
+        self.handed += 1;
+        self.for_pool.push(token);
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        self.publish_to_pool()?;
+        self.ring.publish()
+    }
+
+    fn turn(
+        &mut self,
+        timeout: Option<Duration>,
+        completions_max: usize,
+        sink: Sink<'_>,
+    ) -> Result<usize, Error> {
+        self.publish_to_pool()?;
+        let Self { ring, pooled, returned, .. } = self;
+        ring.turn(timeout, completions_max, &mut |completion| {
+            let token = completion.token;
+            let by_pool = &mut pooled[token.index() as usize];
+            if *by_pool == Some(token.generation()) {
+                *by_pool = None;
+                *returned += 1;
+            }
+            sink(completion);
+        })
+    }
+
+    fn cancel(&mut self, token: Token) -> Result<(), Error> {
+        if self.is_pooled(token) {
+            self.pool.interrupt(token);
+            return Ok(());
+        }
+        self.ring.cancel(token)
+    }
+
+    fn cancel_where(&mut self, key: CancelKey) -> Result<usize, Error> {
+        self.ring.cancel_where(key)
+    }
+
+    fn add_buffers(&mut self, group: Arc<BufferGroup>) -> Result<u16, Error> {
+        self.ring.add_buffers(group)
+    }
+
+    fn remove_buffers(&mut self, group: u16) {
+        self.ring.remove_buffers(group);
+    }
+
+    fn ring(&mut self, other: &Arc<Home>) {
+        self.ring.ring(other);
+    }
+
+    fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
+        let until = Instant::now() + deadline;
+        let stuck = self.pool.shutdown(deadline);
+        let left = until.saturating_duration_since(Instant::now());
+        let drained = self.ring.drain(left, sink);
+        Drained { still_in_flight: drained.still_in_flight + stuck.ops }
+    }
+
+    fn poll_fd(&self) -> RawFd {
+        self.ring.poll_fd()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.ring.in_flight() + self.in_pool() as usize
+    }
+
+    fn enters(&self) -> u64 {
+        self.ring.enters()
+    }
+}
