@@ -17,6 +17,10 @@ impl UringDriver {
         if self.refusing {
             return Err(ErrorKind::Closed.into());
         }
+        if self.ring.is_sqpoll() {
+            // Its thread may take the op at once, and is to find what was given back before.
+            self.groups.refill();
+        }
         let count = self.chain.len() + 1;
         if !self.ring.fits(count) {
             self.make_room(count)?;
