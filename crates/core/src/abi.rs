@@ -214,7 +214,8 @@ pub mod op_flag {
     /// reading only): one op where there would be four. Where it cannot, there is a handle.
     pub const CONTENT: u8 = 16;
     /// The next op of the loop starts when this one has succeeded in full, and is cancelled where it has
-    /// not (Rust lanes only, as all below).
+    /// not (Rust lanes only, as all below). A chain has eight ops at the most, all enqueued before the
+    /// next publish.
     pub const LINK: u8 = 32;
     /// The next op starts when this one is over, however it went.
     pub const HARDLINK: u8 = 64;

@@ -211,7 +211,7 @@ pub(crate) fn answer(home: &Home, token: Token, result: i32) -> Option<Outcome> 
 fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pending, i32> {
     let opcode = resource.prepared.opcode;
     let links = resource.prepared.links();
-    check(&resource.prepared, kernel).map_err(ErrorKind::to_result)?;
+    check(&resource.prepared, kernel)?;
     let unsupported = ErrorKind::Unsupported.to_result();
     if links && !kernel.chains {
         return Err(unsupported);
@@ -241,18 +241,22 @@ fn fit(resource: &mut Resource, kernel: &Kernel) {
 }
 
 /// What the kernel would not refuse, or would refuse in a way that misleads.
-fn check(prepared: &Prepared, kernel: &Kernel) -> Result<(), ErrorKind> {
+fn check(prepared: &Prepared, kernel: &Kernel) -> Result<(), i32> {
     use Opcode::{Accept, InstallFixed, OpenAt, PollAdd, Read, Recv, Recvmsg, Socket, Timeout};
     let opcode = prepared.opcode;
     let direct = prepared.flags & op_flag::DIRECT != 0;
     let chosen = direct && (opcode == Accept || prepared.fixed_file == NOT_FIXED);
     let may_choose = kernel.chooses && matches!(opcode, Accept | OpenAt | Socket);
-    let many = prepared.flags & op_flag::MULTISHOT != 0;
-    let bad = chosen && !may_choose
-        || opcode == InstallFixed && prepared.fixed_file == NOT_FIXED
-        || many && !matches!(opcode, Accept | PollAdd | Read | Recv | Recvmsg | Timeout)
-        || many && matches!(opcode, Read | Recv | Recvmsg) && prepared.group == NOT_PICKED;
-    if bad { Err(ErrorKind::BadDescriptor) } else { Ok(()) }
+    if chosen && !may_choose || opcode == InstallFixed && prepared.fixed_file == NOT_FIXED {
+        return Err(ErrorKind::BadDescriptor.to_result());
+    }
+    let may_go_on = match opcode {
+        Accept | PollAdd | Timeout => true,
+        Read | Recv | Recvmsg => prepared.group != NOT_PICKED,
+        _ => false,
+    };
+    let goes_on = prepared.flags & op_flag::MULTISHOT != 0;
+    if goes_on && !may_go_on { Err(-libc::EINVAL) } else { Ok(()) }
 }
 
 /// The place that a file is opened into, where it is to have one: the named one, or one of the
