@@ -7,10 +7,17 @@
 //! One task reads and one writes at a time: another one is refused with EBUSY.
 
 mod address;
+mod datagrams;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod listener;
 mod receiver;
 mod sender;
 mod socket;
 mod tcp;
+mod udp;
+mod unix;
 
 pub use tcp::{TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixStream};

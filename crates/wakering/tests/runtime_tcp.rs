@@ -10,16 +10,13 @@ use std::time::Duration;
 use wakering::net::{TcpListener, TcpStream};
 use wakering::task::yield_now;
 use wakering::time::{sleep, timeout};
-use wakering::{Builder, DriverChoice, Runtime};
+
+#[path = "support/drivers.rs"]
+mod drivers;
+
+use drivers::drivers;
 
 const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// A runtime's builder for each driver that is to be had here.
-fn drivers() -> Vec<Builder> {
-    let builder = |driver| Runtime::builder().driver(driver).slots(256);
-    let all = [DriverChoice::Uring, DriverChoice::Poll].map(builder);
-    all.into_iter().filter(|builder| builder.clone().build_local().is_ok()).collect()
-}
 
 async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(ANYWHERE).unwrap();

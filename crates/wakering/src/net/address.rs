@@ -1,12 +1,17 @@
 //! Addresses as the kernel has them.
 
+use std::io;
 use std::mem::offset_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const BYTES_MAX: usize = size_of::<libc::sockaddr_un>();
 
 /// Bytes of a socket address, and how many of them count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawAddress {
-    bytes: [u8; size_of::<libc::sockaddr_in6>()],
+    bytes: [u8; BYTES_MAX],
     length: usize,
 }
 
@@ -20,6 +25,28 @@ impl RawAddress {
         i32::from(u16::from_ne_bytes([self.bytes[0], self.bytes[1]]))
     }
 
+    /// The name of a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput for a path with a NUL, an empty one, or one of more than 107 bytes.
+    pub(super) fn of_path(path: &Path) -> io::Result<Self> {
+        let name = path.as_os_str().as_bytes();
+        let start = offset_of!(libc::sockaddr_un, sun_path);
+        if name.is_empty() || name.contains(&0) || start + name.len() >= BYTES_MAX {
+            let why = format!(
+                "the name of a socket has 1 to {} bytes and no NUL: {}",
+                BYTES_MAX - start - 1,
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let mut raw = Self { bytes: [0; BYTES_MAX], length: start + name.len() + 1 };
+        raw.put(0, (libc::AF_UNIX as libc::sa_family_t).to_ne_bytes());
+        raw.bytes[start..start + name.len()].copy_from_slice(name);
+        Ok(raw)
+    }
+
     fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
         self.bytes[at..at + N].copy_from_slice(&value);
     }
@@ -27,7 +54,7 @@ impl RawAddress {
 
 impl From<SocketAddr> for RawAddress {
     fn from(address: SocketAddr) -> Self {
-        let bytes = [0; size_of::<libc::sockaddr_in6>()];
+        let bytes = [0; BYTES_MAX];
         match address {
             SocketAddr::V4(v4) => {
                 let mut raw = Self { bytes, length: size_of::<libc::sockaddr_in>() };
@@ -49,6 +76,13 @@ impl From<SocketAddr> for RawAddress {
             }
         }
     }
+}
+
+/// The name of a Unix socket that came back. `None` where it has none, or none in the file system.
+pub(super) fn parse_path(bytes: &[u8]) -> Option<PathBuf> {
+    let name = bytes.get(offset_of!(libc::sockaddr_un, sun_path)..)?;
+    let name = name.split(|&byte| byte == 0).next().filter(|name| !name.is_empty())?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(name)))
 }
 
 /// An address that came back. `None` for another family than IP's.
@@ -90,5 +124,17 @@ mod tests {
         }
         assert_eq!(RawAddress::from(v6).domain(), libc::AF_INET6);
         assert_eq!(parse(&[]), None);
+    }
+
+    #[test]
+    fn names_come_back_as_they_went_and_long_ones_are_refused() {
+        let path = Path::new("/tmp/a socket");
+        let raw = RawAddress::of_path(path).unwrap();
+        assert_eq!(parse_path(raw.bytes()).as_deref(), Some(path));
+        assert_eq!(parse(raw.bytes()), None);
+        let long = "x".repeat(107);
+        assert!(RawAddress::of_path(Path::new(&long)).is_ok());
+        let error = RawAddress::of_path(Path::new(&format!("{long}y"))).unwrap_err();
+        assert!(error.to_string().contains("1 to 107 bytes"), "{error}");
     }
 }

@@ -60,7 +60,21 @@ enum Source {
     Idle,
     Many(Shots<RecvMany>, Arc<BufferGroup>),
     One(Op<RecvOne>),
-    Room(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Room(Room),
+}
+
+/// Waits until the loop may have room for an op. Made where it had none, and nowhere else.
+pub(super) struct Room(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Room {
+    pub(super) fn of(ops: &Ops) -> Self {
+        let ops = ops.clone();
+        Self(Box::pin(async move { ops.room().await }))
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
 }
 
 /// What arrived and was not read.
@@ -205,7 +219,7 @@ impl Reading {
                 Poll::Ready(Ok(()))
             }
             Source::Room(room) => {
-                ready!(room.as_mut().poll(cx));
+                ready!(room.poll(cx));
                 self.source = Source::Idle;
                 Poll::Ready(Ok(()))
             }
@@ -296,8 +310,7 @@ impl Reading {
         if error != Error::Kind(ErrorKind::Busy) {
             return Err(op::io_error(error));
         }
-        let ops = ops.clone();
-        self.source = Source::Room(Box::pin(async move { ops.room().await }));
+        self.source = Source::Room(Room::of(ops));
         Ok(())
     }
 }

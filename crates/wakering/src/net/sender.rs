@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wakering_core::descriptor::Descriptor;
 
+#[cfg(feature = "futures-io")]
+mod background;
 mod request;
 
 use request::Send;
@@ -16,6 +18,8 @@ use request::Send;
 pub(super) struct Sender {
     file: Arc<Descriptor>,
     busy: AtomicBool,
+    #[cfg(feature = "futures-io")]
+    background: background::Background,
 }
 
 /// One task at a time has a side of a socket, until it drops this.
@@ -41,7 +45,12 @@ impl Drop for Turn<'_> {
 
 impl Sender {
     pub(super) const fn new(file: Arc<Descriptor>) -> Self {
-        Self { file, busy: AtomicBool::new(false) }
+        Self {
+            file,
+            busy: AtomicBool::new(false),
+            #[cfg(feature = "futures-io")]
+            background: background::Background::new(),
+        }
     }
 
     pub(super) async fn write<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
@@ -75,10 +84,10 @@ impl Sender {
     }
 
     async fn send(&self, memory: Vec<u8>, start: usize, flags: i32) -> BufResult<usize, Vec<u8>> {
-        let mut request = Send::new(&self.file, memory, start, flags);
+        let mut request = Send::new(self.file.clone(), memory, start, flags);
         match op::run(&mut request).await {
             Ok(answer) => answer,
-            Err(error) => (Err(error), request.into_memory()),
+            Err(error) => (Err(error), request.take_memory()),
         }
     }
 }

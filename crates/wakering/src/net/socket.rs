@@ -32,6 +32,14 @@ pub(super) fn own(fd: OwnedFd) -> Arc<Descriptor> {
     Arc::new(Descriptor::new(fd))
 }
 
+/// Connects a socket for which that never waits.
+pub(super) fn connect_now(file: &Descriptor, address: &[u8]) -> io::Result<()> {
+    let length = address.len() as libc::socklen_t;
+    // SAFETY: so many bytes of `address` are read.
+    let done = unsafe { libc::connect(file.as_raw_fd(), address.as_ptr().cast(), length) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The socket as the standard library has it, for its options.
 pub(super) fn as_std<T: FromRawFd>(file: &Descriptor) -> ManuallyDrop<T> {
     // SAFETY: it is open while `file` is borrowed, and is not closed by what this gives.
@@ -83,8 +91,14 @@ impl Stream {
         &self.file
     }
 
+    #[cfg(feature = "futures-io")]
     pub(super) fn receiver(&self) -> &Receiver {
         &self.receiver
+    }
+
+    #[cfg(feature = "futures-io")]
+    pub(super) fn sender(&self) -> &Sender {
+        &self.sender
     }
 
     pub(super) async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {

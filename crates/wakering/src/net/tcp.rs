@@ -63,7 +63,7 @@ impl AsFd for TcpListener {
 
 /// A connection. Read and written by shared reference, by one task each at a time.
 #[derive(Debug)]
-pub struct TcpStream(Stream);
+pub struct TcpStream(pub(super) Stream);
 
 impl TcpStream {
     /// Connects to an address.

@@ -13,17 +13,17 @@ use wakering_core::slot::Outcome;
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Send<'a> {
-    file: &'a Arc<Descriptor>,
+pub(super) struct Send {
+    file: Arc<Descriptor>,
     memory: Vec<u8>,
     start: usize,
     flags: i32,
 }
 
-impl<'a> Send<'a> {
+impl Send {
     /// Of what lies in `memory` from `start` on.
     pub(super) const fn new(
-        file: &'a Arc<Descriptor>,
+        file: Arc<Descriptor>,
         memory: Vec<u8>,
         start: usize,
         flags: i32,
@@ -32,13 +32,30 @@ impl<'a> Send<'a> {
     }
 
     /// The memory, of one that was not started.
-    pub(super) fn into_memory(self) -> Vec<u8> {
-        self.memory
+    pub(super) fn take_memory(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.memory)
+    }
+}
+
+// SAFETY: as below, which it hands on to.
+unsafe impl Request for &mut Send {
+    type Output = BufResult<usize, Vec<u8>>;
+
+    fn prepare(&mut self, resource: &mut Resource, blocks: &BlockPool) -> Result<(), Error> {
+        (**self).prepare(resource, blocks)
+    }
+
+    fn withdraw(&mut self, resource: &mut Resource) {
+        (**self).withdraw(resource);
+    }
+
+    fn finish(&mut self, outcome: Outcome, resource: &mut Resource) -> Self::Output {
+        (**self).finish(outcome, resource)
     }
 }
 
 // SAFETY: the resource keeps the memory, and the file open.
-unsafe impl Request for &mut Send<'_> {
+unsafe impl Request for Send {
     type Output = BufResult<usize, Vec<u8>>;
 
     fn prepare(&mut self, resource: &mut Resource, _: &BlockPool) -> Result<(), Error> {
@@ -50,7 +67,7 @@ unsafe impl Request for &mut Send<'_> {
             op_flags: (self.flags | libc::MSG_NOSIGNAL) as u32,
             ..Prepared::new(Opcode::Send)
         };
-        resource.set_file(self.file);
+        resource.set_file(&self.file);
         resource.owned = Some(memory);
         Ok(())
     }
