@@ -20,7 +20,7 @@ use crate::streams::Step;
 use crate::sys::{self, Address, Message};
 use crate::syscalls::Stop;
 use wakering_core::abi::Opcode;
-use wakering_core::resource::Resource;
+use wakering_core::resource::{NOT_PICKED, Resource};
 
 /// Whether this is an op that waits for its socket.
 pub(crate) const fn waits(opcode: Opcode) -> bool {
@@ -82,6 +82,7 @@ pub(crate) fn attempt(resource: &mut Resource, done: &mut u32) -> Step {
     match resource.prepared.opcode {
         Opcode::Accept => accept(resource),
         Opcode::Connect => connect(resource, done),
+        Opcode::Recvmsg if resource.prepared.group != NOT_PICKED => receive_picked(resource),
         _ => transfer(resource, done),
     }
 }
@@ -124,6 +125,17 @@ fn connect(resource: &mut Resource, begun: &mut u32) -> Step {
         // The queue of a listener on this machine is full, and nothing tells when it is not: a thread
         // waits. (A socket that may not block fails there as here.)
         full if full == -libc::EAGAIN => Step::Pool,
+        result => Step::Done(result),
+    }
+}
+
+/// Into a buffer that was picked, laid out as a ring does it.
+fn receive_picked(resource: &mut Resource) -> Step {
+    let (message, prepared) = (Message::of(resource), resource.prepared);
+    let flags = prepared.op_flags as i32;
+    let room = (prepared.address, prepared.length as usize);
+    match Stop::new().retrying(|| sys::receive_picked(prepared.fd, message, room, flags)) {
+        empty if empty == -libc::EAGAIN && flags & libc::MSG_DONTWAIT == 0 => Step::Wait,
         result => Step::Done(result),
     }
 }

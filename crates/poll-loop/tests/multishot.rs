@@ -5,7 +5,7 @@ mod net;
 
 use net::*;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use wakering_core::Driver;
 use wakering_core::abi::{ErrorKind, Opcode, POSITION_CURRENT, op_flag};
 use wakering_core::buffers::BufferGroup;
 use wakering_core::driver::CancelKey;
-use wakering_core::resource::Prepared;
+use wakering_core::resource::{Control, Prepared};
 use wakering_core::slot::Cancel;
 
 fn multishot(mut op: Prepared) -> Prepared {
@@ -247,5 +247,73 @@ fn ops_of_one_kind_or_of_one_file_are_cancelled_together() {
     assert_eq!(net.driver.cancel_where(CancelKey::All), Ok(1));
     assert_eq!(net.finish(timer).result, -libc::ECANCELED);
     assert_eq!(net.driver.cancel_where(CancelKey::All), Ok(0));
+    net.end();
+}
+
+/// The four numbers, the sender's address and the bytes of a message in a picked buffer.
+fn message_in(bytes: &[u8]) -> ([u32; 4], &[u8], &[u8]) {
+    let number = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+    ([number(0), number(4), number(8), number(12)], &bytes[16..144], &bytes[144..])
+}
+
+#[test]
+fn one_recvmsg_brings_datagrams_with_their_senders() {
+    let mut net = Net::new(8);
+    let group = BufferGroup::new(4, 160);
+    let number = net.driver.add_buffers(group.clone()).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = socket.local_addr().unwrap();
+    let op = multishot(picking(Opcode::Recvmsg, socket.as_raw_fd(), number));
+    let token = net.start_message(op, &[], Control::NONE, &[]);
+    let others = [UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap()];
+    for round in 0..20 {
+        let other = &others[round % 2];
+        other.send_to(if round == 7 { &[7; 40] } else { b"hello" }, to).unwrap();
+        let answer = net.finish(token);
+        assert!(answer.has_more());
+        let bytes = take(&group, &answer);
+        let ([name, control, payload, flags], address, data) = message_in(&bytes);
+        assert_eq!((name, control), (16, 0));
+        assert_eq!(port_of(address), other.local_addr().unwrap().port());
+        if round == 7 {
+            assert_eq!((payload, data), (16, &[7; 16][..]), "the buffer holds no more");
+            assert_ne!(flags as i32 & libc::MSG_TRUNC, 0);
+        } else {
+            assert_eq!((payload, data, flags), (5, &b"hello"[..], 0));
+        }
+    }
+    end_multishot(&mut net, token);
+    let mut single = op;
+    single.flags = 0;
+    assert_eq!(net.refused(single), ErrorKind::Unsupported.into());
+    let tiny = net.driver.add_buffers(BufferGroup::new(1, 100)).unwrap();
+    let op = multishot(picking(Opcode::Recvmsg, socket.as_raw_fd(), tiny));
+    let token = net.start_message(op, &[], Control::NONE, &[]);
+    assert_eq!(net.finish(token).result, -libc::EFAULT, "no room for what is in front");
+    net.end();
+}
+
+/// As a ring has it: a message of nothing is the last, and is told like the others.
+#[test]
+fn one_recvmsg_of_a_stream_ends_with_it() {
+    let mut net = Net::new(8);
+    let group = BufferGroup::new(4, 64);
+    let number = net.driver.add_buffers(group.clone()).unwrap();
+    let (one, mut other) = UnixStream::pair().unwrap();
+    let mut op = multishot(picking(Opcode::Recvmsg, one.as_raw_fd(), number));
+    let token = net.start_with(op, |resource, blocks| {
+        let none = |_: usize| unreachable!("there are no segments");
+        resource.set_message(0, Control::NONE, blocks, none).unwrap();
+    });
+    other.write_all(b"bytes").unwrap();
+    let answer = net.finish(token);
+    assert!(answer.has_more());
+    assert_eq!(&take(&group, &answer)[16..], b"bytes");
+    drop(other);
+    let answer = net.finish(token);
+    assert_eq!((answer.result, answer.has_more()), (16, false));
+    assert_eq!(take(&group, &answer), [0; 16]);
+    op.op_flags = libc::MSG_PEEK as u32;
+    assert_eq!(net.result(op), -libc::EINVAL);
     net.end();
 }

@@ -19,7 +19,7 @@ use crate::sys;
 use std::os::fd::RawFd;
 use wakering_core::abi::{Opcode, completion_flag, op_flag};
 use wakering_core::driver::Sink;
-use wakering_core::resource::{NOT_PICKED, Prepared};
+use wakering_core::resource::{NOT_PICKED, Prepared, Resource};
 use wakering_core::slot::Outcome;
 use wakering_core::{Completion, Token};
 
@@ -28,14 +28,18 @@ const SHOTS_MAX: usize = 16;
 
 /// Whether an op may have its buffer picked.
 pub(super) const fn may_pick(prepared: &Prepared) -> bool {
-    matches!(prepared.opcode, Opcode::Recv | Opcode::Read)
+    match prepared.opcode {
+        Opcode::Recv | Opcode::Read => true,
+        Opcode::Recvmsg => prepared.flags & op_flag::MULTISHOT != 0,
+        _ => false,
+    }
 }
 
 /// Whether the numbers of a multishot op make sense.
 const fn is_sound(prepared: &Prepared) -> bool {
     match prepared.opcode {
         Opcode::Accept | Opcode::PollAdd | Opcode::Timeout => true,
-        Opcode::Recv => {
+        Opcode::Recv | Opcode::Recvmsg => {
             let whole = prepared.op_flags as i32 & (libc::MSG_WAITALL | libc::MSG_PEEK) != 0;
             prepared.group != NOT_PICKED && !whole
         }
@@ -125,10 +129,10 @@ impl PollDriver {
             }
             _ => {}
         }
-        let ends_at = if flight.opcode == Opcode::Accept { 0 } else { 1 };
+        let least = self.least(token, flight.opcode);
         for shots in 0..shots_max {
             match self.attempt(token) {
-                Tried::Done(outcome) if outcome.result >= ends_at => tell(outcome),
+                Tried::Done(outcome) if outcome.result >= least => tell(outcome),
                 Tried::Done(last) => {
                     self.readiness.remove(token);
                     self.complete(token, last);
@@ -148,6 +152,16 @@ impl PollDriver {
             }
         }
         (shots_max, true)
+    }
+
+    /// A smaller result is the last: an error, or the end.
+    fn least(&self, token: Token, opcode: Opcode) -> i32 {
+        let front = |resource: &mut Resource| sys::Message::of(resource).front_bytes() as i32;
+        match opcode {
+            Opcode::Accept => 0,
+            Opcode::Recvmsg => self.with_resource(token, front) + 1,
+            _ => 1,
+        }
     }
 
     /// Answers a PollAdd if there is something to tell.

@@ -42,6 +42,12 @@ impl Message {
         self.segments().iter().map(|segment| segment.iov_len).sum()
     }
 
+    /// Bytes in front of the payload where a buffer is picked for it.
+    pub(crate) fn front_bytes(self) -> usize {
+        let header = self.header();
+        HEAD_BYTES + header.msg_namelen as usize + header.msg_controllen
+    }
+
     fn segments<'a>(self) -> &'a mut [libc::iovec] {
         let header = self.header();
         if header.msg_iovlen == 0 {
@@ -161,6 +167,46 @@ pub(crate) fn receive_message(fd: RawFd, message: Message, rest: bool, flags: c_
     let header = if rest { &raw mut bare } else { message.0 };
     // SAFETY: the header and what it names are the op's while it is carried out (I1 of slot).
     answer(unsafe { libc::recvmsg(fd, header, flags | libc::MSG_DONTWAIT) } as c_long)
+}
+
+/// Numbers in front of a message in a picked buffer: a ring's `io_uring_recvmsg_out`.
+const HEAD_BYTES: usize = 4 * size_of::<u32>();
+
+/// `recvmsg` into one buffer, as a ring does it: four numbers (bytes of the name, of the control data and
+/// of the payload, flags), then as much room for name and control data as the message has, then the
+/// payload. Never waits.
+pub(crate) fn receive_picked(
+    fd: RawFd,
+    message: Message,
+    (start, length): (*mut u8, usize),
+    flags: c_int,
+) -> i32 {
+    let asked = message.header();
+    let (name, control) = (asked.msg_namelen as usize, asked.msg_controllen);
+    let front = message.front_bytes();
+    if length < front {
+        return -libc::EFAULT;
+    }
+    let room = length - front;
+    let mut segment = libc::iovec { iov_base: start.wrapping_add(front).cast(), iov_len: room };
+    let mut header = message.rest();
+    (header.msg_iov, header.msg_iovlen) = (&raw mut segment, 1);
+    if name > 0 {
+        header.msg_name = start.wrapping_add(HEAD_BYTES).cast();
+        header.msg_namelen = asked.msg_namelen;
+    }
+    if control > 0 {
+        header.msg_control = start.wrapping_add(HEAD_BYTES + name).cast();
+        header.msg_controllen = control;
+    }
+    // SAFETY: the header is a local and names parts of the buffer, which is the op's for this attempt.
+    let received = unsafe { libc::recvmsg(fd, &raw mut header, flags | libc::MSG_DONTWAIT) };
+    let Ok(payload) = usize::try_from(received) else { return negative_errno() };
+    let control = header.msg_controllen as u32;
+    let head = [header.msg_namelen, control, payload as u32, header.msg_flags as u32];
+    // SAFETY: the buffer is longer than its head.
+    unsafe { start.cast::<[u32; 4]>().write_unaligned(head) };
+    (front + payload.min(room)) as i32
 }
 
 /// `shutdown`.
