@@ -72,6 +72,11 @@ const refusals: Record<string, Refusal> = {
     message: /'options\.sqpoll\.core' is no option; there are cpu, idle, share/,
   },
   'sqpoll.idle 0': { options: { sqpoll: { idle: 0 } }, code: 'ERR_OUT_OF_RANGE', message: IDLE },
+  'sqpoll.idle that is no number': {
+    options: { sqpoll: { idle: 'often' } },
+    code: 'ERR_INVALID_ARG_TYPE',
+    message: /"options\.sqpoll\.idle" .* type number\. Received type string \('often'\)/,
+  },
   'sqpoll.idle 60,001': {
     options: { sqpoll: { idle: 60_001 } },
     code: 'ERR_OUT_OF_RANGE',

@@ -6,7 +6,7 @@
 
 export { Lease } from './buffer.ts';
 export type { CallOptions, Ops, Position } from './lane.ts';
-export type { Capabilities, Feature, Metrics, Thresholds } from './metrics.ts';
+export type { Capabilities, Feature, Metrics, SqpollState, Thresholds } from './metrics.ts';
 export { LoadError } from './native.ts';
 export { Op, type OpState } from './op.ts';
 export type { OpenFile } from './open-file.ts';

@@ -48,6 +48,30 @@ export interface Thresholds {
   readonly largeChunkBytes: number;
 }
 
+/** The kernel's thread of SQPOLL with `idle: 'auto'`. What the kernel does not tell is left out. */
+export interface SqpollState {
+  /** Its thread id. */
+  readonly thread?: number;
+  /** The CPU that it is bound to, or last ran on. */
+  readonly cpu?: number;
+  /** How new operations go: over the thread, or by plain submission. */
+  readonly route: 'sq-thread' | 'plain';
+  /** Milliseconds that it looks for work before it sleeps, now. */
+  readonly idleMs: number;
+  /** Event loops that it serves. */
+  readonly loops: number;
+  /** Times that it went to sleep. */
+  readonly sleeps?: number;
+  /** Times that a loop woke it. */
+  readonly wakeups: number;
+  /** The share of its time that was work, from 0 to 1. */
+  readonly duty?: number;
+  /** The last decisions with their reasons, the newest last; 32 at the most. */
+  readonly decisions: readonly string[];
+  /** What could not be had: on a machine of one CPU nothing keeps off the thread's. */
+  readonly warning?: string;
+}
+
 /** Counters since the runtime was made. */
 export interface Metrics {
   /** Operations that have a slot. */
@@ -95,6 +119,8 @@ export interface Metrics {
     readonly spinsHit: number;
     readonly spinsMissed: number;
     readonly wakeups: number;
+    /** What the kernel's thread does, where its idle time is `auto`. */
+    readonly steered?: SqpollState;
   };
   /** Times that this thread looked a while for an answer of the pool's and got it, and in vain. */
   readonly pool: { readonly looksHit: number; readonly looksMissed: number };
@@ -150,7 +176,12 @@ export function metricsOf(port: Port): Metrics {
     contents: native.contents,
     fixedFiles: native.fixedFiles,
     transfers: { registered, bounced, owned },
-    sqpoll: { spinsHit, spinsMissed, wakeups },
+    sqpoll: {
+      spinsHit,
+      spinsMissed,
+      wakeups,
+      ...(native.sqpollSteered === undefined ? {} : { steered: native.sqpollSteered as SqpollState }),
+    },
     pool: { looksHit, looksMissed },
     thresholds: {
       ...native.thresholds,

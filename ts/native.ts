@@ -13,7 +13,7 @@ export interface NativeOptions {
   driver: 'auto' | 'uring' | 'poll';
   slots: number;
   poolThreads: number;
-  sqpoll?: { cpu?: number; idleMs: number; share: boolean };
+  sqpoll?: { cpu?: number; idleMs?: number; share: boolean };
   registerBuffers: boolean;
 }
 
@@ -55,6 +55,18 @@ export interface NativeMetrics {
   fixedFiles: number;
   transfers: number[];
   sqpoll: number[];
+  sqpollSteered?: {
+    thread?: number;
+    cpu?: number;
+    route: string;
+    idleMs: number;
+    loops: number;
+    sleeps?: number;
+    wakeups: number;
+    duty?: number;
+    decisions: string[];
+    warning?: string;
+  };
   poolLooks: number[];
   thresholds: NativeThresholds;
   malformed: number;

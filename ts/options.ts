@@ -8,8 +8,13 @@ import type { NativeOptions } from './native.ts';
 export interface SqpollOptions {
   /** The CPU that the kernel thread is bound to; any, where it is left out. */
   readonly cpu?: number | undefined;
-  /** Milliseconds without work before the thread sleeps. 1 to 60,000; 50 where it is left out. */
-  readonly idle?: number | undefined;
+  /**
+   * Milliseconds without work before the thread sleeps, 1 to 60,000; 50 where it is left out. Or
+   * `auto`: as long as pays by the pauses of the program, and plain submission while the thread's CPU
+   * is busy or the program has too little to do for it. `metrics().sqpoll.steered` tells what was
+   * decided, and why.
+   */
+  readonly idle?: number | 'auto' | undefined;
   /** Whether runtimes of this process that name the same CPU share one thread. Default true. */
   readonly share?: boolean | undefined;
 }
@@ -72,12 +77,15 @@ function nativeSqpoll(options: SqpollOptions): NonNullable<NativeOptions['sqpoll
   }
   checkKeys('options.sqpoll', options, KNOWN_SQPOLL);
   const cpus = availableParallelism();
-  const idleMs = integer('options.sqpoll.idle', options.idle, 1, 60_000, 50);
+  const idle =
+    options.idle === 'auto'
+      ? {}
+      : { idleMs: integer('options.sqpoll.idle', options.idle, 1, 60_000, 50) };
   const share = boolean('options.sqpoll.share', options.share, true);
-  if (options.cpu === undefined) return { idleMs, share };
+  if (options.cpu === undefined) return { ...idle, share };
   // The machine may have more CPUs than this process may use: the kernel has the last word.
   const cpu = integer('options.sqpoll.cpu', options.cpu, 0, Math.max(cpus, 4096) - 1, 0);
-  return { cpu, idleMs, share };
+  return { cpu, ...idle, share };
 }
 
 function checkKeys(name: string, value: object, known: ReadonlySet<string>): void {

@@ -1,7 +1,7 @@
 //! Options as they come from TypeScript, which has checked them and made the messages.
 
 use napi_derive::napi;
-use wakering::{Config, DriverChoice, SqpollConfig};
+use wakering::{Config, DriverChoice, Idle, SqpollConfig, Steering};
 
 /// Submission by a kernel thread.
 #[napi(object)]
@@ -9,8 +9,8 @@ use wakering::{Config, DriverChoice, SqpollConfig};
 pub struct SqpollOptions {
     /// The CPU that the thread is bound to.
     pub cpu: Option<u32>,
-    /// Milliseconds before the thread sleeps.
-    pub idle_ms: u32,
+    /// Milliseconds before the thread sleeps. None: as long as pays.
+    pub idle_ms: Option<u32>,
     /// Whether runtimes of this process share the thread.
     pub share: bool,
 }
@@ -40,7 +40,7 @@ impl From<PortOptions> for Config {
         };
         let sqpoll = options.sqpoll.map(|sqpoll| SqpollConfig {
             cpu: sqpoll.cpu,
-            idle_ms: sqpoll.idle_ms,
+            idle: sqpoll.idle_ms.map_or(Idle::Auto(Steering::default()), Idle::Millis),
             share: sqpoll.share,
         });
         Self {

@@ -1,7 +1,7 @@
 //! What a port tells about itself, as plain objects.
 
 use napi_derive::napi;
-use wakering::{Lane, Transfers};
+use wakering::{Lane, SqpollReport, Transfers};
 use wakering_core::policy;
 
 /// One feature of io_uring.
@@ -54,6 +54,8 @@ pub struct MetricsObject {
     pub transfers: Vec<f64>,
     /// Looks for what the SQ thread answers that saw it come; in vain; times that it was woken.
     pub sqpoll: Vec<f64>,
+    /// What an SQ thread does whose idle time is chosen by itself.
+    pub sqpoll_steered: Option<SqpollObject>,
     /// Looks for what a thread of the pool answers that saw it come; in vain.
     pub pool_looks: Vec<f64>,
     /// What the lane goes by.
@@ -76,6 +78,50 @@ pub struct MetricsObject {
     pub busy: f64,
     /// Descriptors that were closed because nobody waited for them any more.
     pub orphans_closed: f64,
+}
+
+/// An SQ thread whose idle time is chosen by itself.
+#[napi(object)]
+#[derive(Debug)]
+pub struct SqpollObject {
+    /// Its thread id, where it is known.
+    pub thread: Option<u32>,
+    /// Its CPU.
+    pub cpu: Option<u32>,
+    /// `sq-thread` or `plain`.
+    pub route: String,
+    /// Milliseconds that it looks for work before it sleeps.
+    pub idle_ms: u32,
+    /// Loops that it serves.
+    pub loops: u32,
+    /// Times that it went to sleep.
+    pub sleeps: Option<f64>,
+    /// Times that a loop woke it.
+    pub wakeups: f64,
+    /// The share of its time that was work.
+    pub duty: Option<f64>,
+    /// The last decisions with their reasons.
+    pub decisions: Vec<String>,
+    /// What could not be had.
+    pub warning: Option<String>,
+}
+
+impl From<SqpollReport> for SqpollObject {
+    fn from(report: SqpollReport) -> Self {
+        let duty = report.duty();
+        Self {
+            thread: report.thread,
+            cpu: report.cpu,
+            route: report.route.name().into(),
+            idle_ms: report.idle_ms,
+            loops: report.rings as u32,
+            sleeps: report.sleeps.map(|sleeps| sleeps as f64),
+            wakeups: report.wakeups as f64,
+            duty,
+            decisions: report.decisions.iter().map(ToString::to_string).collect(),
+            warning: report.warning.map(|warning| warning.to_string()),
+        }
+    }
 }
 
 /// The numbers that a lane's choices depend on.
@@ -148,6 +194,7 @@ pub(crate) fn metrics(lane: &mut Lane) -> MetricsObject {
         fixed_files: counters.fixed_files as f64,
         transfers: numbers(&[registered, bounced, owned]),
         sqpoll: numbers(&[ring.spins_hit, ring.spins_missed, ring.wakeups]),
+        sqpoll_steered: lane.sqpoll_report().map(SqpollObject::from),
         pool_looks,
         thresholds: thresholds(),
         malformed: counters.malformed as f64,

@@ -5,6 +5,7 @@
 
 use wakering_core::Error;
 use wakering_core::abi::ErrorKind;
+use wakering_uring_loop::Idle;
 
 /// Which driver is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,8 +24,8 @@ pub enum DriverChoice {
 pub struct SqpollConfig {
     /// The CPU that the kernel thread is bound to.
     pub cpu: Option<u32>,
-    /// How long it looks for work before it sleeps, in milliseconds; at least 1.
-    pub idle_ms: u32,
+    /// How long it looks for work before it sleeps: at least 1 ms, or as long as pays.
+    pub idle: Idle,
     /// Whether lanes of this process that ask for the same CPU share one kernel thread.
     pub share: bool,
 }
@@ -62,7 +63,10 @@ impl Default for Config {
 impl Config {
     /// Fails with BadDescriptor where a number is out of its range.
     pub fn check(&self) -> Result<(), Error> {
-        let sqpoll = self.sqpoll.is_none_or(|sqpoll| sqpoll.idle_ms > 0);
+        let sqpoll = self.sqpoll.is_none_or(|sqpoll| match sqpoll.idle {
+            Idle::Millis(idle_ms) => idle_ms > 0,
+            Idle::Auto(_) => true,
+        });
         let good = (1..=32_768).contains(&self.slots)
             && (1..=256).contains(&self.pool_threads)
             && self.handles_max > 0

@@ -4,16 +4,23 @@
 
 use crate::config::{Config, DriverChoice, SqpollConfig};
 use std::collections::HashMap;
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use wakering_core::abi::ErrorKind;
 use wakering_core::{Driver, Error, Home};
 use wakering_poll_loop::{BlockingPool, PollConfig, PollDriver};
-use wakering_uring_loop::{Feature, Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
+use wakering_uring_loop::{
+    Counters, Feature, Idle, Refused, SharedSqpoll, Sqpoll, SqpollReport, SwitchingDriver,
+    UringConfig, UringDriver,
+};
 
-/// A driver: one of the two that talk to a kernel.
+/// A driver: one of those that talk to a kernel.
 #[derive(Debug)]
 pub(crate) enum Engine {
     /// A ring.
     Uring(Box<UringDriver>),
+    /// Two rings, one of them over an SQ thread that is steered.
+    Steered(Box<SwitchingDriver>),
     /// Readiness and threads.
     Poll(Box<PollDriver>),
 }
@@ -49,10 +56,7 @@ impl Engine {
         let refused = match config.driver {
             DriverChoice::Poll => None,
             DriverChoice::Auto | DriverChoice::Uring => match open_ring(config, home) {
-                Ok(ring) => {
-                    let capabilities = ring_capabilities(config.driver);
-                    return Ok((Self::Uring(Box::new(ring)), capabilities));
-                }
+                Ok(ring) => return Ok((ring, ring_capabilities(config.driver))),
                 // A wish that cannot be met, for a ring or of one, is told and not passed over.
                 Err(refused)
                     if config.driver == DriverChoice::Uring || refused.option.is_some() =>
@@ -72,6 +76,7 @@ impl Engine {
     pub(crate) fn driver(&mut self) -> &mut dyn Driver {
         match self {
             Self::Uring(ring) => &mut **ring,
+            Self::Steered(rings) => &mut **rings,
             Self::Poll(poll) => &mut **poll,
         }
     }
@@ -79,24 +84,89 @@ impl Engine {
     /// What the ring's kernel has or has not: asked of it now, which takes about a millisecond and
     /// starts an SQ thread for it. Empty without a ring.
     pub(crate) fn features(&self) -> Vec<FeatureReport> {
-        let Self::Uring(ring) = self else { return Vec::new() };
+        let features = match self {
+            Self::Uring(ring) => ring.features(),
+            Self::Steered(rings) => rings.features(),
+            Self::Poll(_) => return Vec::new(),
+        };
         let report = |feature: Feature| FeatureReport {
             name: feature.name.to_string(),
             available: feature.available,
             reason: feature.reason,
         };
-        ring.features().into_iter().map(report).collect()
+        features.into_iter().map(report).collect()
     }
 
     pub(crate) const fn is_ring(&self) -> bool {
-        matches!(self, Self::Uring(_))
+        !matches!(self, Self::Poll(_))
+    }
+
+    /// What the rings have done, where there are any.
+    pub(crate) fn counters(&self) -> Option<Counters> {
+        match self {
+            Self::Uring(ring) => Some(ring.counters()),
+            Self::Steered(rings) => Some(rings.counters()),
+            Self::Poll(_) => None,
+        }
+    }
+
+    /// What a steered SQ thread does.
+    pub(crate) fn sqpoll_report(&self) -> Option<SqpollReport> {
+        match self {
+            Self::Steered(rings) => Some(rings.report()),
+            Self::Uring(_) | Self::Poll(_) => None,
+        }
+    }
+
+    /// See [`UringDriver::skip_look`].
+    pub(crate) fn skip_look(&mut self) {
+        match self {
+            Self::Uring(ring) => ring.skip_look(),
+            Self::Steered(rings) => rings.skip_look(),
+            Self::Poll(_) => {}
+        }
+    }
+
+    /// See [`UringDriver::spare_the_bell`].
+    pub(crate) fn spare_the_bell(&mut self) {
+        match self {
+            Self::Uring(ring) => ring.spare_the_bell(),
+            Self::Steered(rings) => rings.spare_the_bell(),
+            Self::Poll(_) => {}
+        }
+    }
+
+    /// See [`UringDriver::register_file`].
+    pub(crate) fn register_file(&mut self, fd: RawFd) -> Result<u32, Error> {
+        match self {
+            Self::Uring(ring) => ring.register_file(fd),
+            Self::Steered(rings) => rings.register_file(fd),
+            Self::Poll(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// See [`UringDriver::unregister_file`].
+    pub(crate) fn unregister_file(&mut self, place: u32) -> Result<(), Error> {
+        match self {
+            Self::Uring(ring) => ring.unregister_file(place),
+            Self::Steered(rings) => rings.unregister_file(place),
+            Self::Poll(_) => Err(ErrorKind::Unsupported.into()),
+        }
     }
 }
 
-fn open_ring(config: &Config, home: &Arc<Home>) -> Result<UringDriver, Refused> {
+fn open_ring(config: &Config, home: &Arc<Home>) -> Result<Engine, Refused> {
     let sqpoll = config.sqpoll.map(sqpoll_of);
-    let config = UringConfig { sqpoll, ..UringConfig::inline(config.slots) };
-    UringDriver::new(config, home.clone())
+    let ring = UringConfig { sqpoll, ..UringConfig::inline(config.slots) };
+    match config.sqpoll.map(|sqpoll| sqpoll.idle) {
+        Some(Idle::Auto(steering)) => {
+            let rings = SwitchingDriver::new(ring, home.clone(), steering)?;
+            Ok(Engine::Steered(Box::new(rings)))
+        }
+        Some(Idle::Millis(_)) | None => {
+            Ok(Engine::Uring(Box::new(UringDriver::new(ring, home.clone())?)))
+        }
+    }
 }
 
 /// Its features are looked for when somebody asks.
@@ -129,7 +199,11 @@ pub(crate) fn poll_capabilities(refused: Option<Refused>) -> Capabilities {
 static SHARED: Mutex<Option<HashMap<Option<u32>, Weak<SharedSqpoll>>>> = Mutex::new(None);
 
 fn sqpoll_of(config: SqpollConfig) -> Sqpoll {
-    let mut sqpoll = Sqpoll { cpu: config.cpu, idle_ms: config.idle_ms, share: None };
+    let idle_ms = match config.idle {
+        Idle::Millis(idle_ms) => idle_ms,
+        Idle::Auto(_) => 0,
+    };
+    let mut sqpoll = Sqpoll { cpu: config.cpu, idle_ms, share: None };
     if config.share {
         let mut guard = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let table = guard.get_or_insert_with(HashMap::new);

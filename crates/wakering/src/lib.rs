@@ -31,3 +31,4 @@ pub use engine::{Capabilities, FeatureReport};
 pub use lane::{Lane, Shutdown};
 pub use metrics::{Metrics, Transfers};
 pub use runtime::{Builder, LocalRuntime, Runtime};
+pub use wakering_uring_loop::{Idle, SqpollReport, Steering};

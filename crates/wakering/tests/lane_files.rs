@@ -62,7 +62,7 @@ fn what_is_written_is_read_again_through_a_bounce_region() {
 
 #[test]
 fn what_is_written_is_read_again_over_an_sq_thread() {
-    let sqpoll = Some(SqpollConfig { cpu: None, idle_ms: 10, share: true });
+    let sqpoll = Some(SqpollConfig { cpu: None, idle: wakering::Idle::Millis(10), share: true });
     on_a_ring(Config { sqpoll, ..small() }, round_trip);
 }
 

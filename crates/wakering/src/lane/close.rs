@@ -48,11 +48,9 @@ impl Lane {
 
     fn finish_close(&mut self, token: Token, handle: HandleId) {
         let fixed = self.handles.any(handle).map_or(NOT_FIXED, |entry| entry.fixed_file);
-        if fixed != NOT_FIXED
-            && let crate::engine::Engine::Uring(ring) = &mut self.engine
-        {
+        if fixed != NOT_FIXED {
             // It was registered under this number; a failure leaves one place in the table unused.
-            let _ = ring.unregister_file(fixed);
+            let _ = self.engine.unregister_file(fixed);
         }
         let Some(fd) = self.handles.remove(handle) else { return };
         let slot = self.home.slab.slot(token);

@@ -185,6 +185,10 @@ impl Lane {
             Engine::Uring(ring) if self.config.register_buffers => unsafe {
                 ring.register_buffer(base, length).ok()
             },
+            // SAFETY: as above.
+            Engine::Steered(rings) if self.config.register_buffers => unsafe {
+                rings.register_buffer(base, length).ok()
+            },
             _ => None,
         };
         // SAFETY: the caller's promise is the one that is asked for.
@@ -329,11 +333,10 @@ impl Lane {
     /// Gives a file a place in the ring's table, for its next ops. Where there is none, its
     /// descriptor does as well.
     fn promote(&mut self, handle: HandleId) {
-        let Engine::Uring(ring) = &mut self.engine else { return };
         let Some(entry) = self.handles.any(handle) else { return };
         // Where the table is full it is tried again after as many.
         entry.transfers = 0;
-        if let Ok(place) = ring.register_file(entry.fd) {
+        if let Ok(place) = self.engine.register_file(entry.fd) {
             entry.fixed_file = place;
             self.metrics.fixed_files += 1;
         }

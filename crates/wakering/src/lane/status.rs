@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::Lane;
-use crate::engine::{Capabilities, Engine};
+use crate::engine::Capabilities;
 use crate::metrics::Metrics;
-use wakering_uring_loop::Counters;
+use wakering_uring_loop::{Counters, SqpollReport};
 
 impl Lane {
     /// Ops under way that keep the process alive.
@@ -35,10 +35,12 @@ impl Lane {
 
     /// What the ring has done, where the driver is one.
     pub fn ring_counters(&self) -> Option<Counters> {
-        match &self.engine {
-            Engine::Uring(ring) => Some(ring.counters()),
-            Engine::Poll(_) => None,
-        }
+        self.engine.counters()
+    }
+
+    /// What the SQ thread does, where its idle time is chosen by itself. Reads a few small files.
+    pub fn sqpoll_report(&self) -> Option<SqpollReport> {
+        self.engine.sqpoll_report()
     }
 
     /// Looks for what a thread of the pool answers: in which it came, and in vain.

@@ -8,7 +8,6 @@
 
 use super::finish::RecordSink;
 use super::{BATCH_MAX, Lane};
-use crate::engine::Engine;
 use std::os::fd::RawFd;
 use std::time::Duration;
 use wakering_core::Error;
@@ -48,10 +47,8 @@ impl Lane {
         let mut turned = Ok(());
         if std::mem::take(&mut self.driver_has_news) {
             let room = (records_max - done).min(BATCH_MAX);
-            if done > 0
-                && let Engine::Uring(ring) = &mut self.engine
-            {
-                ring.skip_look();
+            if done > 0 {
+                self.engine.skip_look();
             }
             let mut batch = std::mem::take(&mut self.batch);
             let driver = self.engine.driver();
@@ -91,9 +88,7 @@ impl Lane {
         spin.until(|| !home.inbox.is_empty());
         if home.inbox.leave() {
             self.driver_has_news = true;
-            if let Engine::Uring(ring) = engine {
-                ring.spare_the_bell();
-            }
+            engine.spare_the_bell();
         }
         published
     }

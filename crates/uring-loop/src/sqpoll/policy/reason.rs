@@ -14,6 +14,16 @@ pub enum Route {
     Plain,
 }
 
+impl Route {
+    /// As it is reported.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SqThread => "sq-thread",
+            Self::Plain => "plain",
+        }
+    }
+}
+
 /// What holds for the rings of one SQ thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Setting {
