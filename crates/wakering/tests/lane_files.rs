@@ -4,7 +4,7 @@
 mod support;
 
 use support::*;
-use wakering::{Config, SqpollConfig};
+use wakering::{Config, Idle, SqpollConfig, Steering};
 use wakering_core::abi::{Opcode, POSITION_CURRENT, completion_flag, statx};
 
 const NEW: i32 = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
@@ -62,8 +62,10 @@ fn what_is_written_is_read_again_through_a_bounce_region() {
 
 #[test]
 fn what_is_written_is_read_again_over_an_sq_thread() {
-    let sqpoll = Some(SqpollConfig { cpu: None, idle: wakering::Idle::Millis(10), share: true });
-    on_a_ring(Config { sqpoll, ..small() }, round_trip);
+    for idle in [Idle::Millis(10), Idle::Auto(Steering::default())] {
+        let sqpoll = Some(SqpollConfig { cpu: None, idle, share: true });
+        on_a_ring(Config { sqpoll, ..small() }, round_trip);
+    }
 }
 
 #[test]

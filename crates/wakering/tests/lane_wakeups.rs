@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 use support::*;
-use wakering::{Config, SqpollConfig};
+use wakering::{Config, Idle, SqpollConfig};
 use wakering_core::abi::{OpDescriptor, Opcode, op_flag};
 
 const MANY: Config = Config {
@@ -75,7 +75,7 @@ fn a_thousand_completions_are_brought_ten_at_a_time() {
 
 #[test]
 fn over_an_sq_thread_too() {
-    let sqpoll = Some(SqpollConfig { cpu: None, idle: wakering::Idle::Millis(1), share: false });
+    let sqpoll = Some(SqpollConfig { cpu: None, idle: Idle::Millis(1), share: false });
     on_a_ring(Config { sqpoll, ..MANY }, |port| {
         let path = port.folder.file("file", &[3; 4096]);
         let file = port.open_file(&path, libc::O_RDONLY);
