@@ -114,7 +114,8 @@ fn summed_up(found: &[Option<Finding>], best_probe: f64) -> Outcome {
     let middle_half = values[values.len() - 1 - quarter] - values[quarter];
     let value = median(values);
     let allocations = median(quiet.iter().map(|finding| finding.allocations).collect());
-    Outcome::Found { value, spread: middle_half / value, allocations }
+    let spread = if middle_half > 0.0 { middle_half / value } else { 0.0 };
+    Outcome::Found { value, spread, allocations }
 }
 
 const TRIES: usize = 4;

@@ -25,7 +25,8 @@ pub fn print(settings: &Settings, outcomes: &[Vec<Outcome>]) {
 fn versions(suite: &Suite) -> String {
     let of = |name: &&str| {
         let entry = format!("name = \"{name}\"\nversion = \"");
-        let version = LOCK.split(&entry).nth(1).and_then(|rest| rest.split('"').next());
+        // The newest, where there are several.
+        let version = LOCK.split(&entry).skip(1).last().and_then(|rest| rest.split('"').next());
         format!("{name} {}", version.unwrap_or("?"))
     };
     let names: Vec<_> = suite.contenders().flat_map(|contender| contender.crates).map(of).collect();
