@@ -6,8 +6,7 @@ mod ops;
 
 use crate::contender::{Contender, Run};
 
-pub const CONTENDER: Contender =
-    Contender { name: "wakering", crates: &["wakering-core", "wakering-uring-loop"], cells };
+pub const CONTENDER: Contender = Contender { name: "wakering", crates: &["wakering"], cells };
 
 fn cells() -> Vec<(&'static str, Run)> {
     let mut cells = ops::cells();

@@ -12,8 +12,9 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use wakering_core::Home;
 use wakering_core::abi::Opcode;
-use wakering_core::resource::Prepared;
-use wakering_core::scheduler::{LocalOptions, ops};
+use wakering_core::resource::{Prepared, Resource};
+use wakering_core::scheduler::{self, LocalOptions, Request, describe, ops};
+use wakering_core::slot::Outcome;
 use wakering_core::sync::channel;
 use wakering_core::task::spawn_local;
 use wakering_uring_loop::{UringConfig, UringDriver};
@@ -22,7 +23,6 @@ pub fn cells() -> Vec<(&'static str, Run)> {
     let mut cells = rows::nop_cells::<Ring>();
     cells.extend(rows::read_cells::<Ring>());
     cells.push(rows::in_flight_cell::<Ring>());
-    cells.push(rows::unsubmitted_cell::<Ring>());
     cells.extend(rows::cross_cells::<Ring>());
     cells
 }
@@ -65,19 +65,20 @@ impl OneThread for Ring {
     }
 }
 
-/// The result of an op that starts where this is polled.
-async fn carry_out(prepared: Prepared) -> i32 {
+/// What an op of this thread's loop gives.
+async fn carry_out(request: impl Request<Output = Outcome>) -> usize {
     let ops = ops().expect("the thread has a loop");
-    let op = ops.start(move |resource, _| {
-        resource.prepared = prepared;
-        Ok(())
-    });
-    op.await.expect("there are slots for all").result
+    let outcome = ops.start(request).await.expect("there are slots for all");
+    usize::try_from(outcome.result).expect("it succeeds")
+}
+
+pub async fn nop() {
+    assert_eq!(carry_out(scheduler::Nop).await, 0);
 }
 
 impl Nop for Ring {
     async fn nop() {
-        assert_eq!(carry_out(Prepared::new(Opcode::Nop)).await, 0);
+        nop().await;
     }
 }
 
@@ -94,6 +95,7 @@ impl ReadAt for Ring {
         reader
     }
 
+    #[expect(unsafe_code, reason = "the kernel is told an address")]
     async fn read_at(file: &File, place: usize, offset: u64) -> (usize, usize) {
         let (address, registered) = REGISTERED.get().expect("registered with the ring");
         let prepared = Prepared {
@@ -104,13 +106,20 @@ impl ReadAt for Ring {
             offset,
             ..Prepared::new(Opcode::Read)
         };
-        (usize::try_from(carry_out(prepared).await).expect("a file to read"), place)
+        // SAFETY: the memory was leaked, and the row's file outlives its reads.
+        let read = unsafe {
+            describe(move |resource, _| {
+                resource.prepared = prepared;
+                Ok(())
+            })
+        };
+        (carry_out(read).await, place)
     }
 }
 
 impl Turn for Ring {
     async fn turn() {
-        Self::nop().await;
+        nop().await;
     }
 }
 
@@ -121,17 +130,19 @@ impl Recv for Ring {
         stream
     }
 
-    /// Into the op's own slot.
+    /// The op alone, into its own slot: no stream keeps it.
+    #[expect(unsafe_code, reason = "the kernel is told an address")]
     async fn recv(stream: &mut TcpStream) -> usize {
-        let fd = stream.as_raw_fd();
-        let op = ops().expect("the thread has a loop").start(move |resource, _| {
-            let address = resource.back();
-            let length = MESSAGE_BYTES as u32;
-            resource.prepared = Prepared { fd, address, length, ..Prepared::new(Opcode::Recv) };
-            Ok(())
-        });
-        let result = op.await.expect("there are slots for all").result;
-        usize::try_from(result).expect("the other end is there")
+        let (fd, length) = (stream.as_raw_fd(), MESSAGE_BYTES as u32);
+        // SAFETY: the memory is the slot's own, and the row's sockets outlive its ops.
+        let recv = unsafe {
+            describe(move |resource: &mut Resource, _| {
+                let address = resource.back();
+                resource.prepared = Prepared { fd, address, length, ..Prepared::new(Opcode::Recv) };
+                Ok(())
+            })
+        };
+        carry_out(recv).await
     }
 }
 
