@@ -44,12 +44,15 @@ fn serve_on(builder: Builder, listener: std::net::TcpListener, workers: usize) {
             }
         });
     } else {
-        builder.workers(workers).build().expect("a runtime").block_on(async {
+        let runtime = builder.workers(workers).build().expect("a runtime");
+        // On a worker: what blocks on the runtime is no task, and cannot spawn as one.
+        let serving = runtime.spawn(async {
             let listener = TcpListener::from(listener);
             while let Ok((stream, _)) = listener.accept().await {
                 spawn(echo(stream)).detach();
             }
         });
+        runtime.block_on(serving).expect("no panic");
     }
 }
 
