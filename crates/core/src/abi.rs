@@ -68,6 +68,12 @@
 /// Changes whenever a number in this file does; both sides compare it when they meet.
 pub const ABI_VERSION: u32 = 3;
 
+mod flags;
+mod layout;
+
+pub use flags::{buffer_kind, completion_flag, copyfile_flag, io_flag, op_flag};
+pub use layout::{port, statx};
+
 macro_rules! opcodes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
         /// What an op does. The number is the one in the descriptor.
@@ -199,82 +205,6 @@ opcodes! {
 
 /// One more than the highest opcode: the length of a table indexed by opcode.
 pub const OPCODES_MAX: usize = 64;
-
-/// Bits of [`OpDescriptor::flags`].
-pub mod op_flag {
-    /// Does not keep the process alive.
-    pub const UNREF: u8 = 1;
-    /// Never attempted on the calling thread, even where it would be cached.
-    pub const ASYNC: u8 = 2;
-    /// `buffer`/`length`: read into memory of the runtime and hand that over (`Read` only).
-    pub const OWNED_RESULT: u8 = 4;
-    /// Opens into a slot of the ring's file table and makes no descriptor (Rust lanes only).
-    pub const DIRECT: u8 = 8;
-    /// Brings a small regular file's content instead of a handle, and closes it (`OpenAt` for
-    /// reading only): one op where there would be four. Where it cannot, there is a handle.
-    pub const CONTENT: u8 = 16;
-    /// The next op of the loop starts when this one has succeeded in full, and is cancelled where it has
-    /// not (Rust lanes only, as all below). A chain has eight ops at the most, all enqueued before the
-    /// next publish.
-    pub const LINK: u8 = 32;
-    /// The next op starts when this one is over, however it went.
-    pub const HARDLINK: u8 = 64;
-    /// Many completions, until one without MORE: Accept, Recv, Recvmsg, PollAdd, Read, Timeout.
-    pub const MULTISHOT: u8 = 128;
-}
-
-/// Bits of the first extra word of an op that sends or receives.
-pub mod io_flag {
-    /// Waits for readiness first: for a socket that is known to have nothing.
-    pub const POLL_FIRST: u32 = 1;
-    /// Fills, or sends, several picked buffers with one completion (Linux 6.10; else one at a time).
-    pub const BUNDLE: u32 = 2;
-}
-
-/// Where a descriptor's buffer lies.
-pub mod buffer_kind {
-    /// There is none.
-    pub const NONE: u8 = 0;
-    /// In a slab that was lent to the lane: `buffer` its index, `buffer_offset` the place.
-    pub const SLAB: u8 = 1;
-    /// In memory of the runtime that was staged for the slot, or is made for it.
-    pub const OWNED: u8 = 2;
-    /// Of a group of the loop's: which one is picked when there is something to put into it.
-    pub const PICKED: u8 = 3;
-}
-
-/// Bits of [`CompletionRecord::flags`].
-pub mod completion_flag {
-    /// More completions of this op follow.
-    pub const MORE: u32 = 1;
-    /// The result lies in memory of the runtime and can be taken by the slot's index.
-    pub const OWNED: u32 = 2;
-    /// `handle` names the file that was opened.
-    pub const OPENED: u32 = 4;
-    /// `aux` is the byte offset of a `struct statx` in the port's out area.
-    pub const STATX: u32 = 8;
-    /// The op was completed on the calling thread, without the kernel's queue.
-    pub const INLINE: u32 = 16;
-    /// The op brought the file's whole content, `result` bytes, and closed it. They lie in the
-    /// port's content area from byte `aux` of the port's memory on, or, with OWNED, with the slot.
-    pub const CONTENT: u32 = 32;
-    /// A buffer was picked for it: its number is the upper half of the flags.
-    pub const PICKED: u32 = 64;
-    /// More of the same lies in the socket already.
-    pub const NONEMPTY: u32 = 128;
-    /// Where the number of a picked buffer begins.
-    pub const PICKED_SHIFT: u32 = 16;
-}
-
-/// `op_flags` of [`Opcode::CopyFile`], with the numbers of `node:fs`.
-pub mod copyfile_flag {
-    /// Fails with EEXIST where the destination exists.
-    pub const EXCL: u32 = 1;
-    /// Shares blocks where the file system can, copies where it cannot.
-    pub const FICLONE: u32 = 2;
-    /// Shares blocks or fails.
-    pub const FICLONE_FORCE: u32 = 4;
-}
 
 /// The position that means "where the file's own position is".
 pub const POSITION_CURRENT: u64 = u64::MAX;
@@ -454,53 +384,6 @@ impl CompletionRecord {
     pub const fn brings_content(&self) -> bool {
         use completion_flag::{CONTENT, OWNED};
         self.flags & (CONTENT | OWNED) == CONTENT
-    }
-}
-
-/// How the port's shared memory is laid out: byte offsets and lengths of its areas.
-pub mod port {
-    /// Descriptors in one batch.
-    pub const DESCRIPTORS_MAX: usize = 256;
-    /// Completions in one batch.
-    pub const COMPLETIONS_MAX: usize = 256;
-    /// Where descriptors lie.
-    pub const DESCRIPTORS_OFFSET: usize = 0;
-    /// Where completions lie.
-    pub const COMPLETIONS_OFFSET: usize =
-        DESCRIPTORS_OFFSET + DESCRIPTORS_MAX * size_of::<super::OpDescriptor>();
-    /// Where paths and segments lie.
-    pub const ARENA_OFFSET: usize =
-        COMPLETIONS_OFFSET + COMPLETIONS_MAX * size_of::<super::CompletionRecord>();
-    /// Bytes for paths and segments.
-    pub const ARENA_BYTES: usize = 40 * 1024;
-    /// Where results that are no number lie: `struct statx`.
-    pub const OUT_OFFSET: usize = ARENA_OFFSET + ARENA_BYTES;
-    /// Bytes for such results: one `struct statx` for each completion of a batch.
-    pub const OUT_BYTES: usize = COMPLETIONS_MAX * super::statx::BYTES;
-    /// Where the contents of small files lie, one behind the other, until the next turn.
-    pub const CONTENT_OFFSET: usize = OUT_OFFSET + OUT_BYTES;
-    /// Bytes for contents: what one turn copies on the calling thread, in about 50 us.
-    pub const CONTENT_BYTES: usize = BYTES - CONTENT_OFFSET;
-    /// All of it: whole pages of a `WebAssembly.Memory`.
-    pub const BYTES: usize = 6 * 65536;
-}
-
-/// Offsets in the kernel's `struct statx`.
-pub mod statx {
-    /// Its size.
-    pub const BYTES: usize = 256;
-    macro_rules! offsets {
-        ($($name:ident, $field:ident;)*) => {
-            $(#[doc = concat!("`", stringify!($field), "`.")]
-            pub const $name: usize = std::mem::offset_of!(libc::statx, $field);)*
-        };
-    }
-    offsets! {
-        MASK, stx_mask; BLKSIZE, stx_blksize; NLINK, stx_nlink; UID, stx_uid; GID, stx_gid;
-        MODE, stx_mode; INO, stx_ino; SIZE, stx_size; BLOCKS, stx_blocks; ATIME, stx_atime;
-        BTIME, stx_btime; CTIME, stx_ctime; MTIME, stx_mtime; RDEV_MAJOR, stx_rdev_major;
-        RDEV_MINOR, stx_rdev_minor; DEV_MAJOR, stx_dev_major; DEV_MINOR, stx_dev_minor;
-        MNT_ID, stx_mnt_id;
     }
 }
 

@@ -1,8 +1,8 @@
 //! Open files that ops name: closed when nobody has them, the last op on them included.
 
 use crate::abi::HandleId;
+use crate::loom::long_lived::{StaticOrdering, StaticU64};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An open file with a name that no other file of this process ever has, as its number has not. Shared as
 /// `Arc<Descriptor>` by whoever uses it and the ops on it: [`crate::resource::Resource::set_file`]. So the
@@ -13,13 +13,13 @@ pub struct Descriptor {
     handle: HandleId,
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(0);
+static NEXT: StaticU64 = StaticU64::new(0);
 
 impl Descriptor {
     /// Takes over an open file.
     pub fn new(fd: OwnedFd) -> Self {
         // Relaxed: it only has to be another each time.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT.fetch_add(1, StaticOrdering::Relaxed);
         let handle = HandleId { index: number as u32 >> 1, generation: (number >> 31) as u32 };
         Self { fd, handle }
     }

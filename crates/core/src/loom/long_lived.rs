@@ -11,3 +11,6 @@ pub(crate) use std::{
     sync::{Condvar, Mutex, MutexGuard, mpsc},
     thread::{Builder, JoinHandle},
 };
+
+/// For a `static`, which lives longer than any model: nothing may hang on its order.
+pub(crate) use std::sync::atomic::{AtomicU64 as StaticU64, Ordering as StaticOrdering};
