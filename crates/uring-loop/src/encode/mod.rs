@@ -235,6 +235,15 @@ fn fit(resource: &mut Resource, kernel: &Kernel) {
     if !kernel.bundles && matches!(opcode, Opcode::Send | Opcode::Recv) {
         resource.prepared.extra[0] &= !io_flag::BUNDLE;
     }
+    // Linux 5.19 is the first with either. It is a hint: without it the op is tried before it waits.
+    if !kernel.has(socket::YOUNG_AS_POLL_FIRST) {
+        match opcode {
+            Opcode::Send | Opcode::Recv | Opcode::Sendmsg | Opcode::Recvmsg => {
+                resource.prepared.extra[0] &= !io_flag::POLL_FIRST;
+            }
+            _ => {}
+        }
+    }
     if !kernel.send_to && opcode == Opcode::Send && !resource.address().is_empty() {
         socket::send_as_message(resource);
     }

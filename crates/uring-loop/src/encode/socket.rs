@@ -14,6 +14,8 @@ use wakering_core::resource::{
 };
 
 const POLL_FIRST: u16 = 1 << 0;
+/// An opcode that came with [`POLL_FIRST`], for which there is no question of its own.
+pub(super) const YOUNG_AS_POLL_FIRST: u8 = kernel::Socket::CODE;
 pub(super) const RECV_MULTISHOT: u16 = 1 << 1;
 const FIXED_BUFFER: u16 = 1 << 2;
 const BUNDLE: u16 = 1 << 4;
