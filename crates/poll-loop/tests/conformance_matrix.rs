@@ -10,7 +10,7 @@ fn conformance_matrix_poll() {
     matrix::rows::check_complete();
     matrix::run(
         &matrix::Subject {
-            title: "poll",
+            title: &format!("poll, Linux {}", matrix::Linux::release()),
             make: &|home, _| PollDriver::new(PollConfig::default(), home),
             lacks: &|opcode| format!("the poll driver has no {}", opcode.name()),
             ring: None,

@@ -17,7 +17,7 @@ fn run(title: &str, config: fn(u32) -> UringConfig) {
     matrix::rows::check_complete();
     matrix::run(
         &matrix::Subject {
-            title,
+            title: &format!("{title}, Linux {}", matrix::Linux::release()),
             make: &|home, _| {
                 let config = UringConfig { entries: ENTRIES, ..config(home.slab.len()) };
                 UringDriver::new(config, home)

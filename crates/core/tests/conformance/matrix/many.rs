@@ -132,7 +132,8 @@ pub(super) fn dropped<D: Driver>(
 ) -> Result<(), String> {
     let mut descriptors = 0;
     for round in 0..2 * super::BUFFERS {
-        if round == 1 {
+        // The first of each kind are for what a driver makes when it is needed first.
+        if round == 3 {
             descriptors = open_descriptors();
         }
         let stream = make()?;

@@ -230,8 +230,14 @@ fn once<D: Driver>(
 pub(crate) struct Linux(pub(crate) u32, pub(crate) u32);
 
 impl Linux {
-    fn running() -> Self {
+    /// The release of the kernel that runs, as it names itself.
+    pub(crate) fn release() -> String {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("proc");
+        release.trim().to_owned()
+    }
+
+    fn running() -> Self {
+        let release = Self::release();
         let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
         Self(numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }

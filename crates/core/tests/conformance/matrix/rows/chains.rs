@@ -2,23 +2,30 @@
 
 use super::super::case::{Case, Made, NOBODYS, Stage};
 use super::super::lane::{Op, write_now};
-use super::{had, row, woken};
-use crate::matrix::Row;
+use super::{Setup, had, row, woken};
+use crate::matrix::{Linux, Row};
 use std::os::fd::AsRawFd;
 use wakering_core::abi::{Opcode, POSITION_CURRENT, op_flag};
 
+/// What takes a chain whole, or not at all.
+const SUBMIT_ALL: Linux = Linux(5, 18);
+
 pub(super) const ROWS: &[Row] = &[
-    row("LinkTimeout", Opcode::LinkTimeout, in_time, without_a_head, Ok(waits_with_a_limit)),
-    row("LinkTimeout, over", Opcode::LinkTimeout, over, without_a_head, Ok(waits_with_a_limit)),
-    row("Chain, LINK", Opcode::Nop, chain, broken_chain, Ok(chain_that_waits)),
-    row(
-        "Chain, HARDLINK",
-        Opcode::Nop,
-        hard_chain,
-        hard_chain_with_an_error,
-        Ok(hard_chain_that_waits),
-    ),
+    chained("LinkTimeout", Opcode::LinkTimeout, in_time, without_a_head, waits_with_a_limit),
+    chained("LinkTimeout, over", Opcode::LinkTimeout, over, without_a_head, waits_with_a_limit),
+    chained("Chain, LINK", Opcode::Nop, chain, broken_chain, chain_that_waits),
+    chained("Chain, HARDLINK", Opcode::Nop, hard_chain, failing_hard_chain, hard_chain_that_waits),
 ];
+
+const fn chained(
+    name: &'static str,
+    opcode: Opcode,
+    succeeds: Setup,
+    fails: Setup,
+    waits: Setup,
+) -> Row {
+    row(name, opcode, succeeds, fails, Ok(waits)).since(SUBMIT_ALL)
+}
 
 const CANCELLED: i32 = -libc::ECANCELED;
 const HOUR: u64 = 3_600_000_000_000;
@@ -97,6 +104,6 @@ fn hard_chain(stage: &Stage) -> Made {
     woken(hard_chain_that_waits(stage))
 }
 
-fn hard_chain_with_an_error(stage: &Stage) -> Made {
+fn failing_hard_chain(stage: &Stage) -> Made {
     Ok(behind(stage, failing_head(op_flag::HARDLINK), true))
 }

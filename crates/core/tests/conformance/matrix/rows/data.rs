@@ -59,7 +59,8 @@ fn sending(opcode: Opcode, pair: Connected) -> Made {
 /// Nothing more goes in until the case is woken.
 fn stuffed(opcode: Opcode, pair: Connected) -> Made {
     let (one, other) = pair?;
-    let (sent, end) = (net::fill(one.as_raw_fd()), other.as_raw_fd());
+    let end = other.as_raw_fd();
+    let sent = net::fill(one.as_raw_fd(), end);
     let case = Case::writing(Op::on(opcode, one.as_raw_fd()), b"hello").keep(one);
     let case = case.then(move |_| net::arrives(other.as_raw_fd(), b"hello"));
     Ok(case.wake(move || net::empty(end, &sent)))

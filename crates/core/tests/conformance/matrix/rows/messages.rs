@@ -57,7 +57,8 @@ fn sending(opcode: Opcode) -> Made {
 
 fn stuffed(opcode: Opcode) -> Made {
     let (one, other) = net::tcp_v4()?;
-    let (sent, end) = (net::fill(one.as_raw_fd()), other.as_raw_fd());
+    let end = other.as_raw_fd();
+    let sent = net::fill(one.as_raw_fd(), end);
     let case = hello(Op::on(opcode, one.as_raw_fd())).keep(one);
     let case = case.then(move |_| net::arrives(other.as_raw_fd(), b"hello"));
     Ok(case.wake(move || net::empty(end, &sent)))
