@@ -1,7 +1,7 @@
 // `npm run bench:core [-- OPTIONS] [ROW...]`: races the core with its peers, and prints one table.
 // `npm run bench:loops [-- OPTIONS] [ROW...]`: the same for the loops, with a matrix of wakes after it.
 //
-//     --quick          shorter and fewer processes: one and a half minutes, or two
+//     --quick          shorter and fewer processes: one minute, or two
 //     --processes N    how many processes measure each row (three times as many with several threads)
 //     --list           the names of the rows, and nothing else
 //     ROW              a part of the names of the rows that are wanted

@@ -29,7 +29,7 @@ impl Settings {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match *argument {
-                "--quick" => (processes, budget_ms) = (5, 50),
+                "--quick" => (processes, budget_ms) = (3, 50),
                 "--list" => lists = true,
                 "--processes" => {
                     let count = arguments.next().and_then(|count| count.parse().ok());
