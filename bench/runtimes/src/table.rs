@@ -42,8 +42,8 @@ fn line(suite: &Suite, row: &Row, outcomes: &[Outcome]) -> String {
     let ours = value(&outcomes[0]);
     let best = best_peer(suite, outcomes);
     let (best_name, ratio) = match (best, ours) {
-        (Some((name, value)), Some(ours)) => (name, format!("{:.2}", value / ours)),
-        (Some((name, _)), None) => (name, "–".into()),
+        (Some((name, value)), Some(ours)) if ours > 0.0 => (name, format!("{:.2}", value / ours)),
+        (Some((name, _)), _) => (name, "–".into()),
         (None, _) => ("–", "–".into()),
     };
     let aim = row.aim.map_or("–".into(), |aim| aim.to_string());
