@@ -155,17 +155,26 @@ fn print_row(row: &Row, rounds: usize, burst: u64, fd: i32) {
     });
     println!("\n{}: {burst} reads, {rounds} rounds", row.name);
     println!(
-        "{:<26} {:>10} {:>12} {:>13} {:>6} {:>14} {:>6}",
+        "{:<26} {:>10} {:>12} {:>13} {:>6} {:>13} {:>6}",
         "", "CPU us/op", "first op us", "cost (w 100)", "ratio", "cost (w 1000)", "ratio"
     );
     for (place, contender) in CONTENDERS.iter().enumerate() {
-        let [low, high] = costs.map(|cost| of(place, cost));
+        // A policy is measured by the weight that it goes by.
+        let judged = |weight: u32| match contender {
+            Auto { weight: own, .. } => *own == weight,
+            _ => true,
+        };
+        let columns = [0, 1].map(|column| {
+            let cost = of(place, costs[column]);
+            let ratio = format!("{:.2}", cost / best[column]);
+            let ratio = if judged(WEIGHTS[column]) { ratio.as_str() } else { "" };
+            format!("{cost:>13.2} {ratio:>6}")
+        });
         println!(
-            "{contender:<26} {:>10.2} {:>12.1} {low:>13.2} {:>6.2} {high:>14.2} {:>6.2}  {}",
+            "{contender:<26} {:>10.2} {:>12.1} {}  {}",
             of(place, |taken| taken.cpu_us_per_op),
             of(place, |taken| taken.first_op_us),
-            low / best[0],
-            high / best[1],
+            columns.join(" "),
             states[place],
         );
     }

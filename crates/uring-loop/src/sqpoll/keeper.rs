@@ -34,3 +34,42 @@ impl std::fmt::Debug for Keeper {
         f.debug_struct("Keeper").field("idle_ms", &self.idle_ms).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqpoll::thread::Thread;
+    use std::os::fd::AsRawFd;
+    use std::time::Duration;
+
+    /// How long the thread wants a CPU while this one sleeps.
+    fn awake_for(thread: &Thread, time: Duration) -> Option<Duration> {
+        let wanted = || thread.times().map(|times| times.ran + times.waited);
+        let before = wanted()?;
+        std::thread::sleep(time);
+        Some(wanted()?.saturating_sub(before))
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a skip says why")]
+    fn it_keeps_the_thread_awake_until_it_is_closed() {
+        const PAUSE: Duration = Duration::from_millis(300);
+        let thread = SqThread { cpu: None, idle_ms: 4, attach: None };
+        let flags = Flags::default();
+        let ring = build(&Attempt { entries: 4, completions: 8, flags, sqpoll: Some(thread) });
+        let Ok(ring) = ring else { return eprintln!("SKIP: no SQ thread") };
+        let keeper = Keeper::attach(ring.as_raw_fd(), 2000).expect("a second ring");
+        let Some(thread) = Thread::of_ring(ring.as_raw_fd()) else {
+            return eprintln!("SKIP: the kernel does not name the thread");
+        };
+        std::thread::sleep(PAUSE);
+        let Some(kept) = awake_for(&thread, PAUSE) else {
+            return eprintln!("SKIP: the kernel does not count");
+        };
+        drop(keeper);
+        // The kernel lets go of it a little later, and only once its queues are unmapped.
+        std::thread::sleep(PAUSE);
+        let left = awake_for(&thread, PAUSE).expect("it counted before");
+        assert!(left < kept / 2, "{kept:?} of {PAUSE:?} with a keeper, {left:?} without");
+    }
+}

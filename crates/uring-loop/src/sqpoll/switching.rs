@@ -238,7 +238,7 @@ impl SwitchingDriver {
                 rang |= ring.rang();
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if done > 0 || rang || timeout.is_some() && left == Some(Duration::ZERO) {
+            if done > 0 || rang || completions_max == 0 || left == Some(Duration::ZERO) {
                 self.leave();
                 return Ok(done);
             }
