@@ -24,6 +24,11 @@ impl Descriptor {
         Self { fd, handle }
     }
 
+    /// Gives the open file to whoever has the only reference.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// Its name.
     pub const fn handle(&self) -> HandleId {
         self.handle

@@ -3,6 +3,7 @@
 //! ```text
 //! Resource ┬ prepared   the checked numbers of the descriptor
 //!          ├ owned      a larger buffer that belongs to the runtime
+//!          ├ segments   the buffers of a vectored op
 //!          ├ blocks     paths over 255 bytes, more than 32 segments
 //!          ├ front      256 bytes: first path            ┐ or, together,
 //!          └ back       256 bytes: second path, statx,   ┘ 32 iovecs
@@ -123,22 +124,34 @@ pub struct Resource {
     pub prepared: Prepared,
     /// A buffer of the runtime's: a large read or write, or a result of unknown size.
     pub owned: Option<Vec<u8>>,
+    /// The buffers that the iovecs of a Readv or Writev name.
+    pub segments: Vec<Vec<u8>>,
     /// A buffer of a group's, on its way out.
     pub picked: Option<PickedBuffer>,
     file: Option<Arc<Descriptor>>,
+    source: Option<Arc<Descriptor>>,
     blocks: [Option<Block>; 2],
     /// Of the socket address in front; zero where there is none.
     address_length: libc::socklen_t,
     inline: Inline,
 }
 
+impl Default for Resource {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Resource {
-    pub(crate) const fn new() -> Self {
+    /// One that lends nothing.
+    pub const fn new() -> Self {
         Self {
             prepared: Prepared::new(Opcode::Nop),
             owned: None,
+            segments: Vec::new(),
             picked: None,
             file: None,
+            source: None,
             blocks: [None, None],
             address_length: 0,
             inline: Inline { front: [0; AREA_BYTES], back: [0; AREA_BYTES] },
@@ -150,6 +163,12 @@ impl Resource {
         self.prepared.fd = file.as_raw_fd();
         self.prepared.handle = file.handle();
         self.file = Some(file.clone());
+    }
+
+    /// Has a Splice take its bytes from this file, and keeps it open until the op is over.
+    pub fn set_source(&mut self, file: &Arc<Descriptor>) {
+        self.prepared.extra[0] = file.as_raw_fd() as u32;
+        self.source = Some(file.clone());
     }
 
     /// Copies a path in. Fails with BadPath for a NUL, with ENAMETOOLONG for more than 4,095
@@ -242,7 +261,9 @@ impl Resource {
     /// Whether there is anything for [`Self::release`] to do.
     pub(crate) fn needs_release(&self) -> bool {
         self.owned.is_some()
+            || self.segments.capacity() != 0
             || self.file.is_some()
+            || self.source.is_some()
             || self.picked.is_some()
             || self.address_length != 0
             || self.blocks.iter().any(Option::is_some)
@@ -251,8 +272,10 @@ impl Resource {
     /// Gives back what was borrowed from `pool` and drops the owned buffer.
     pub fn release(&mut self, pool: &BlockPool) {
         self.owned = None;
+        self.segments = Vec::new();
         self.picked = None;
         self.file = None;
+        self.source = None;
         self.address_length = 0;
         for block in &mut self.blocks {
             if let Some(block) = block.take() {

@@ -98,6 +98,11 @@ impl Ops {
         self.0.mine().is_some()
     }
 
+    /// The name of its driver, where this is the loop's own thread.
+    pub fn driver_name(&self) -> Option<&'static str> {
+        self.0.mine().and_then(|mine| mine.with_driver(|driver| driver.name()).ok())
+    }
+
     /// An op that `request` describes. It starts when it is polled first.
     ///
     /// Safe to cancel: dropped, it is cancelled, and what the kernel borrowed is kept until the

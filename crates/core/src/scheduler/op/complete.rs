@@ -224,7 +224,7 @@ impl EventLoop {
         self.free(mine, token, |outcome, resource| self.undo(outcome, resource));
     }
 
-    /// Closes what was opened, gives back what was picked.
+    /// Closes what was opened, or was to be closed and was not; gives back what was picked.
     pub(super) fn undo(&self, outcome: Outcome, resource: &mut Resource) {
         let prepared = resource.prepared;
         if outcome.flags & completion_flag::PICKED != 0 {
@@ -234,6 +234,12 @@ impl EventLoop {
             && prepared.flags & op_flag::DIRECT == 0;
         if opens && outcome.result >= 0 {
             descriptor::close(outcome.result);
+        }
+        if prepared.opcode == Opcode::Close
+            && outcome.result == -libc::ECANCELED
+            && prepared.fd >= 0
+        {
+            descriptor::close(prepared.fd);
         }
         if prepared.opcode == Opcode::Pipe && outcome.result >= 0 {
             let ends = resource.back_bytes().as_chunks::<4>().0;
