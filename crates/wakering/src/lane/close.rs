@@ -87,7 +87,7 @@ impl Lane {
 
 /// Whether a descriptor has positions. Asks the kernel's file table only, never a device; but it
 /// waits for a read at the file's own position, so it is asked before there is one.
-pub(super) fn kind_of(fd: i32) -> FileKind {
+pub(crate) fn kind_of(fd: i32) -> FileKind {
     // SAFETY: takes numbers, touches no memory of ours.
     match unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) } {
         -1 if Error::last_os() == Error::Os(libc::ESPIPE) => FileKind::Stream,

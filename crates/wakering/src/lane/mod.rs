@@ -29,7 +29,9 @@ mod spares;
 mod status;
 mod turn;
 
+pub(crate) use close::kind_of;
 pub use finish::RecordSink;
+pub(crate) use position::Beginning;
 pub use shutdown::Shutdown;
 
 use crate::config::Config;

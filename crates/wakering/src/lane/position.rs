@@ -7,7 +7,7 @@
 
 /// Where a write at the file's own position began, and in which file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Beginning {
+pub(crate) struct Beginning {
     fd: i32,
     position: i64,
 }
@@ -15,14 +15,14 @@ pub(super) struct Beginning {
 impl Beginning {
     /// The position now: before the write, while nothing else of ours is under way on the file, for
     /// it would be waited for. `None` for a file without positions.
-    pub(super) fn of(fd: i32) -> Option<Self> {
+    pub(crate) fn of(fd: i32) -> Option<Self> {
         // SAFETY: takes numbers, touches no memory of ours.
         let position = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
         (position >= 0).then_some(Self { fd, position })
     }
 
     /// Moves the position by `written` bytes where the kernel left it. The descriptor is open still.
-    pub(super) fn mend(self, written: i32) {
+    pub(crate) fn mend(self, written: i32) {
         // SAFETY: takes numbers, touches no memory of ours.
         let flags = unsafe { libc::fcntl(self.fd, libc::F_GETFL) };
         // What is appended goes to the end wherever the position is.

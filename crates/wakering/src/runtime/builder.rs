@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wakering_core::scheduler::{LocalOptions, Loop, Options, Scheduler};
 use wakering_core::{Driver, Error, Home, cpus};
-use wakering_poll_loop::{BlockingPool, Mounts, PollConfig, PollDriver, PoolConfig};
+use wakering_poll_loop::{BlockingPool, PollConfig, PollDriver, PoolConfig};
 use wakering_uring_loop::sqpoll::{Idle, SwitchingDriver};
 use wakering_uring_loop::{Refused, SharedSqpoll, Sqpoll, UringConfig, UringDriver};
 
@@ -178,7 +178,7 @@ impl Maker {
 
     fn make(&self) -> Result<Loop, Error> {
         let home = Arc::new(Home::new(self.builder.slots)?);
-        let mounts = Arc::new(Mounts::new());
+        let mounts = crate::fs::mounts().clone();
         let threads =
             PoolConfig { threads_max: self.builder.pool_threads, ..PoolConfig::default() };
         let pool = Arc::new(BlockingPool::new(home.clone(), mounts, threads));

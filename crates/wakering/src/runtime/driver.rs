@@ -4,11 +4,14 @@
 //! enqueue ─► the ring has it? ─ yes ─► ring ──────────────────────┐
 //!                └─ no ─► publish ─► pool ─► the home's inbox ────┴─► the ring's turn ─► sink
 //! ```
+//!
+//! An op that says ASYNC goes to the pool if a thread can do it: that costs less than a thread of the
+//! kernel's, and learns the mount that it came across.
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wakering_core::abi::{OPCODES_MAX, Opcode};
+use wakering_core::abi::{OPCODES_MAX, Opcode, op_flag};
 use wakering_core::buffers::BufferGroup;
 use wakering_core::driver::{CancelKey, Drained, Driver, Sink};
 use wakering_core::{Error, Home, Token};
@@ -40,9 +43,13 @@ impl RingAndPool {
         Self { ring, pool, home, for_pool, supports, pooled, handed: 0, returned: 0 }
     }
 
-    fn opcode_of(&self, token: Token) -> Opcode {
+    fn is_for_pool(&self, token: Token) -> bool {
+        let slot = self.home.slab.slot(token);
         // SAFETY: the caller's op is Queued, and this is the loop's thread, its owner (I2 of `slot`).
-        unsafe { self.home.slab.slot(token).with_resource(|resource| resource.prepared.opcode) }
+        let prepared = unsafe { slot.with_resource(|resource| resource.prepared) };
+        let asked_for = prepared.flags & op_flag::ASYNC != 0;
+        let by_ring = self.supports[prepared.opcode as usize] && !asked_for;
+        !by_ring && syscalls::supports(prepared.opcode)
     }
 
     fn is_pooled(&self, token: Token) -> bool {
@@ -74,8 +81,7 @@ impl Driver for RingAndPool {
     }
 
     fn enqueue(&mut self, token: Token) -> Result<(), Error> {
-        let opcode = self.opcode_of(token);
-        if self.supports[opcode as usize] || !syscalls::supports(opcode) {
+        if !self.is_for_pool(token) {
             return self.ring.enqueue(token);
         }
         if self.for_pool.len() == self.for_pool.capacity() {

@@ -1,0 +1,161 @@
+//! One read or write, with the memory that it fills or sends.
+
+use super::File;
+use crate::buf::BufResult;
+use crate::fs::cached::{self, Tried};
+use crate::op;
+use std::io;
+use std::sync::Arc;
+use wakering_core::Error;
+use wakering_core::abi::{Opcode, POSITION_CURRENT};
+use wakering_core::block::BlockPool;
+use wakering_core::descriptor::Descriptor;
+use wakering_core::policy::CACHED_READ_BYTES_MAX;
+use wakering_core::resource::{Prepared, Resource};
+use wakering_core::scheduler::Request;
+use wakering_core::slot::Outcome;
+
+/// What the kernel moves at the most by one call.
+pub(super) const BYTES_MAX: usize = 0x7FFF_F000;
+
+/// See the module's text. A read appends to the memory, up to its capacity; a write sends what lies in it
+/// from `start` on.
+#[derive(Debug)]
+pub(super) struct Transfer<'a> {
+    file: &'a Arc<Descriptor>,
+    opcode: Opcode,
+    memory: Vec<u8>,
+    start: usize,
+    offset: u64,
+}
+
+impl Transfer<'_> {
+    fn length(&self) -> u32 {
+        let end = match self.opcode {
+            Opcode::Read => self.memory.capacity(),
+            _ => self.memory.len(),
+        };
+        (end - self.start).min(BYTES_MAX) as u32
+    }
+}
+
+// SAFETY: the resource keeps the memory, and the file open.
+unsafe impl Request for &mut Transfer<'_> {
+    type Output = BufResult<usize, Vec<u8>>;
+
+    fn prepare(&mut self, resource: &mut Resource, _: &BlockPool) -> Result<(), Error> {
+        let length = self.length();
+        let mut memory = std::mem::take(&mut self.memory);
+        resource.prepared = Prepared {
+            address: memory.as_mut_ptr().wrapping_add(self.start),
+            length,
+            offset: self.offset,
+            ..Prepared::new(self.opcode)
+        };
+        resource.set_file(self.file);
+        resource.owned = Some(memory);
+        Ok(())
+    }
+
+    fn withdraw(&mut self, resource: &mut Resource) {
+        self.memory = resource.owned.take().unwrap_or_default();
+    }
+
+    fn finish(&mut self, outcome: Outcome, resource: &mut Resource) -> Self::Output {
+        let mut memory = resource.owned.take().unwrap_or_default();
+        let count = op::count(outcome.result);
+        if let (Opcode::Read, Ok(count)) = (self.opcode, &count) {
+            let length = (self.start + count).min(memory.capacity());
+            // SAFETY: what lay before `start` is there still, and the kernel has written so many bytes from
+            // there on, within the capacity.
+            unsafe { memory.set_len(length) };
+        }
+        (count, memory)
+    }
+}
+
+/// A place in a file that the kernel takes for one: not the file's own position by accident.
+pub(in crate::fs) fn checked(offset: u64) -> io::Result<u64> {
+    match i64::try_from(offset) {
+        Ok(_) => Ok(offset),
+        Err(_) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+    }
+}
+
+impl File {
+    /// Reads behind what is in the memory, as far as it has room.
+    pub(crate) async fn append_from(
+        &self,
+        memory: Vec<u8>,
+        offset: u64,
+    ) -> BufResult<usize, Vec<u8>> {
+        if let Err(error) = self.has_place(offset) {
+            return (Err(error), memory);
+        }
+        self.read_into(memory, offset).await
+    }
+
+    /// Writes what lies in the memory from `start` on.
+    pub(super) async fn write_from(
+        &self,
+        memory: Vec<u8>,
+        start: usize,
+        offset: u64,
+    ) -> BufResult<usize, Vec<u8>> {
+        if let Err(error) = self.has_place(offset) {
+            return (Err(error), memory);
+        }
+        self.write_out(memory, start, offset).await
+    }
+
+    pub(super) async fn read_into(
+        &self,
+        memory: Vec<u8>,
+        offset: u64,
+    ) -> BufResult<usize, Vec<u8>> {
+        let start = memory.len();
+        let opcode = Opcode::Read;
+        let mut transfer = Transfer { file: &self.file, opcode, memory, start, offset };
+        let length = transfer.length();
+        if length == 0 {
+            return (Ok(0), transfer.memory);
+        }
+        if length <= CACHED_READ_BYTES_MAX && self.may_be_cached(opcode) {
+            match cached::attempt(&mut transfer).await {
+                Tried::Answered(answer) => return answer,
+                Tried::Unsupported => self.never_cached(),
+                Tried::No | Tried::UnknownMount => {}
+            }
+        }
+        run(transfer).await
+    }
+
+    pub(super) async fn write_out(
+        &self,
+        memory: Vec<u8>,
+        start: usize,
+        offset: u64,
+    ) -> BufResult<usize, Vec<u8>> {
+        let opcode = Opcode::Write;
+        let transfer = Transfer { file: &self.file, opcode, memory, start, offset };
+        if transfer.length() == 0 {
+            return (Ok(0), transfer.memory);
+        }
+        run(transfer).await
+    }
+}
+
+/// Carries it out on a loop. Interrupted, it starts again.
+async fn run(mut transfer: Transfer<'_>) -> BufResult<usize, Vec<u8>> {
+    loop {
+        match op::run(&mut transfer).await {
+            Ok((Err(error), memory)) if error.kind() == io::ErrorKind::Interrupted => {
+                transfer.memory = memory;
+            }
+            Ok(answer) => return answer,
+            Err(error) => return (Err(error), transfer.memory),
+        }
+    }
+}
+
+const _: () = assert!(POSITION_CURRENT > i64::MAX as u64);
