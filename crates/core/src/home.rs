@@ -5,13 +5,14 @@
 use crate::driver::Completion;
 use crate::error::Error;
 use crate::inbox::{Inbox, InboxReader, Pushed};
-use crate::loom::{AtomicU32, Ordering};
+use crate::loom::{AtomicU32, Ordering, yield_now};
 use crate::park::Doorbell;
 use crate::slab::Slab;
 use crate::slot::{Completed, Outcome};
 use crate::token::Token;
 use std::os::fd::RawFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// Shared as `Arc<Home>` by the owning loop, its driver and every thread that carries out its ops.
 /// It lives until the last of them is done, so a thread that is late finds its slot where it was.
@@ -25,6 +26,10 @@ pub struct Home {
     pub doorbell: Doorbell,
     /// The ring that wakes it too, by a message; [`NO_RING`] where it has none.
     ring: AtomicU32,
+    /// Those who are about to send to it.
+    senders: AtomicU32,
+    /// How a thread without a ring wakes it, where there is a better way than the bell.
+    from_outside: OnceLock<fn(&Home)>,
 }
 
 const NO_RING: u32 = u32::MAX;
@@ -39,20 +44,70 @@ impl Home {
     /// ops of another loop.
     pub fn sharing(slab: Arc<Slab>) -> Result<Self, Error> {
         let ring = AtomicU32::new(NO_RING);
-        Ok(Self { slab, inbox: Inbox::new(), doorbell: Doorbell::new()?, ring })
+        let senders = AtomicU32::new(0);
+        let (inbox, doorbell) = (Inbox::new(), Doorbell::new()?);
+        Ok(Self { slab, inbox, doorbell, ring, senders, from_outside: OnceLock::new() })
     }
 
-    /// For the driver: messages to this ring wake the loop as its bell does; `None` before it is
-    /// closed.
+    /// For the driver: messages to this ring wake the loop as its bell does. `None` where there are none
+    /// after all.
     pub fn set_ring_fd(&self, fd: Option<RawFd>) {
-        // Relaxed: a number. Whoever reads an old one sends in vain, hears so, and rings the bell.
-        self.ring.store(fd.map_or(NO_RING, |fd| fd as u32), Ordering::Relaxed);
+        // SeqCst: before the look of `close_ring`, with the addition of `borrow_ring`.
+        self.ring.store(fd.map_or(NO_RING, |fd| fd as u32), Ordering::SeqCst);
     }
 
-    /// The ring to send a message to. It may be closed, or another's, by the time it is used.
-    pub fn ring_fd(&self) -> Option<RawFd> {
-        // Relaxed: as above.
-        Some(self.ring.load(Ordering::Relaxed)).filter(|&fd| fd != NO_RING).map(|fd| fd as RawFd)
+    /// Whether it has a ring. A hint.
+    pub fn has_ring(&self) -> bool {
+        // Relaxed: a hint.
+        self.ring.load(Ordering::Relaxed) != NO_RING
+    }
+
+    /// The ring to send a message to, which stays open until [`Self::return_ring`]: its number would be
+    /// another's otherwise, and a message to somebody else's ring is a completion that it never asked for.
+    pub fn borrow_ring(&self) -> Option<RawFd> {
+        // SeqCst: either this sees that there is no ring any more, or `close_ring` sees the sender.
+        self.senders.fetch_add(1, Ordering::SeqCst);
+        let fd = self.ring.load(Ordering::SeqCst);
+        if fd == NO_RING {
+            self.return_ring();
+            return None;
+        }
+        Some(fd as RawFd)
+    }
+
+    /// The message was sent, or will not be.
+    pub fn return_ring(&self) {
+        // Release: with the Acquire of `close_ring`.
+        self.senders.fetch_sub(1, Ordering::Release);
+    }
+
+    /// For the driver, before it closes its ring: takes it away from senders, and waits for those who have
+    /// borrowed it. Whether they all returned it in time.
+    pub fn close_ring(&self, patience: Duration) -> bool {
+        self.set_ring_fd(None);
+        let until = Instant::now() + patience;
+        // SeqCst: after the store; Acquire with the Release of `return_ring`.
+        while self.senders.load(Ordering::SeqCst) > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            yield_now();
+        }
+        true
+    }
+
+    /// For the driver: how threads without a ring wake it best. It falls back on the bell.
+    pub fn set_from_outside(&self, ring: fn(&Home)) {
+        // A second driver of the same home says the same.
+        let _ = self.from_outside.set(ring);
+    }
+
+    /// Wakes the loop, from a thread that has no ring of its own at hand.
+    pub fn ring_from_outside(&self) {
+        match self.from_outside.get() {
+            Some(ring) => ring(self),
+            None => self.doorbell.ring(),
+        }
     }
 
     /// Brings an outcome home from another thread (transition 3) and rings where that is needed.

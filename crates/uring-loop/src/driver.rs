@@ -167,6 +167,7 @@ impl UringDriver {
         kernel.chooses = chosen.is_ok() && config.files_chosen_max > 0;
         if kernel.messages {
             home.set_ring_fd(Some(ring.fd()));
+            home.set_from_outside(crate::outside::ring);
         }
         Ok(Self {
             membership,
@@ -333,7 +334,9 @@ impl Driver for UringDriver {
     fn publish(&mut self) -> Result<(), Error> {
         self.groups.refill();
         self.push_late_cancels();
-        self.ring.publish().map_err(Error::Os)
+        let published = self.ring.publish().map_err(Error::Os);
+        self.return_rings();
+        published
     }
 
     fn turn(

@@ -11,10 +11,16 @@ const REGISTER_SEND_MSG_RING: libc::c_uint = 31;
 /// Rings the bell of a loop: by a message to its ring where it has one and the kernel takes messages
 /// from threads without (Linux 6.13), else by its doorbell.
 pub fn ring(home: &Home) {
-    let fd = home.ring_fd().filter(|_| can_send());
-    if fd.is_none_or(|fd| send(&encode::rung(fd)) != 0) {
+    if !can_send() || !send_to(home) {
         home.doorbell.ring();
     }
+}
+
+fn send_to(home: &Home) -> bool {
+    let Some(fd) = home.borrow_ring() else { return false };
+    let sent = send(&encode::rung(fd)) == 0;
+    home.return_ring();
+    sent
 }
 
 /// Whether this kernel takes a message from a thread without a ring. Asked once.

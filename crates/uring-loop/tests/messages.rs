@@ -144,7 +144,7 @@ fn flood(configs: [Config; 2]) {
 fn messages_go_out_with_the_next_publish_and_complete_nowhere() {
     let Some(mut lane) = Lane::inline(8) else { return };
     let Some(mut other) = Lane::worker(8) else { return };
-    if other.home.ring_fd().is_none() {
+    if !other.home.has_ring() {
         return skip("this kernel has no messages from ring to ring");
     }
     let before = lane.driver.enters();
@@ -180,7 +180,7 @@ fn a_message_that_does_not_arrive_rings_the_doorbell() {
         let Some(gone) = Lane::worker(8) else { return };
         let home = gone.home.clone();
         drop(gone);
-        assert_eq!(home.ring_fd(), None);
+        assert!(!home.has_ring());
         lane.driver.ring(&home);
         assert!(home.doorbell.clear());
         assert_eq!(lane.driver.in_flight(), 0);

@@ -367,6 +367,9 @@ impl LocalScheduler {
             let Some(task) = here.queue.pop(ran == self.turn_polls - 1) else { break };
             // SAFETY: from this scheduler's queue, on its thread, which is entered.
             unsafe { run::run::<true>(task, here) };
+            if let Some(ops) = &self.ops {
+                ops.send_posts();
+            }
             if here.stop.get() {
                 return Passed::Stop;
             }

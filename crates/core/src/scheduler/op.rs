@@ -21,12 +21,14 @@
 mod complete;
 mod event_loop;
 mod many;
+mod post;
 mod request;
 mod room;
 
 pub use event_loop::{EnteredDefault, ops};
 pub(crate) use event_loop::{Loops, enter};
 pub use many::{Shot, Shots, picked};
+pub(crate) use post::wake_loop;
 pub use request::{Described, Nop, Request, describe};
 
 use crate::abi::ErrorKind;

@@ -10,23 +10,27 @@
 //! - **M1** Between the push and the moment it is heard, a message is in our queue or theirs, or its
 //!   failure is in our completions: it cannot be lost while this driver turns. One that is dropped with
 //!   any of that left rings the doorbells: an SQ thread takes nothing from a ring that is closed.
-//! - **M2** A ring that is closed takes its number out of its home before. A number read before that
-//!   may name another file: the message fails, or another loop wakes up for nothing.
+//! - **M2** Who sends borrows the ring until the kernel has taken the message, and a ring is closed when
+//!   nobody has it borrowed: its number would be another's by then.
 
 #![forbid(unsafe_code)]
 
 use super::UringDriver;
 use crate::completion::PEERS_MAX;
 use crate::encode;
-use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::Duration;
 use wakering_core::Home;
+
+/// A sender has the ring from its push to its next call.
+const SENDERS_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The loops that were sent messages.
 #[derive(Debug)]
 pub(super) struct Peers {
     homes: Vec<Arc<Home>>,
-    /// Those with a message that is not published, one bit for each, and how many calls there were.
+    /// Those with a message that may not be published yet, and whose ring is borrowed, one bit for each;
+    /// and how many calls there were then.
     waiting: (u64, u64),
 }
 
@@ -45,7 +49,7 @@ impl Peers {
             return Some(self.homes.len() as u32 - 1);
         }
         // Whoever has no ring any more needs no message.
-        let number = self.homes.iter().position(|known| known.ring_fd().is_none())?;
+        let number = self.homes.iter().position(|known| !known.has_ring())?;
         self.homes[number] = home.clone();
         Some(number as u32)
     }
@@ -58,33 +62,57 @@ impl Peers {
 
 impl UringDriver {
     pub(super) fn ring_other(&mut self, other: &Arc<Home>) {
-        let fd = other.ring_fd().filter(|_| self.kernel.messages);
-        if fd.is_none_or(|fd| !self.send_message(fd, other)) {
+        if !self.kernel.messages || !self.send_message(other) {
             other.doorbell.ring();
         }
     }
 
-    fn send_message(&mut self, fd: RawFd, other: &Arc<Home>) -> bool {
+    fn send_message(&mut self, other: &Arc<Home>) -> bool {
+        self.return_rings();
         let Some(number) = self.peers.number(other) else { return false };
-        let (mut waiting, calls) = self.peers.waiting;
-        if calls != self.ring.enters || self.ring.is_sqpoll() {
-            waiting = 0;
-        }
+        let (waiting, _) = self.peers.waiting;
         let bit = 1 << number;
+        if waiting & bit != 0 && !self.ring.is_sqpoll() {
+            return true;
+        }
+        if !self.ring.has_room() && self.make_room(1).is_err() {
+            return false;
+        }
         if waiting & bit == 0 {
-            if !self.ring.has_room() && self.make_room(1).is_err() {
-                return false;
-            }
+            let Some(fd) = other.borrow_ring() else { return false };
             if encode::message(&mut self.ring, fd, number).is_err() {
+                other.return_ring();
                 return false;
             }
+        } else if let Some(fd) = other.borrow_ring() {
+            // Borrowed already: the SQ thread may have taken the message before.
+            let sent = encode::message(&mut self.ring, fd, number).is_ok();
+            other.return_ring();
+            return sent;
         }
         self.peers.waiting = (waiting | bit, self.ring.enters);
         true
     }
 
+    /// Gives back what was borrowed for messages that the kernel has taken (M2).
+    pub(super) fn return_rings(&mut self) {
+        let (waiting, calls) = self.peers.waiting;
+        if waiting == 0 {
+            return;
+        }
+        let taken = match self.ring.is_sqpoll() {
+            true => self.ring.unpublished() == 0,
+            false => calls != self.ring.enters,
+        };
+        if taken {
+            self.peers.waiting = (0, 0);
+            self.peers.rings_of(waiting).for_each(Home::return_ring);
+        }
+    }
+
     /// After each look at the completions.
     pub(super) fn ring_unheard(&mut self) {
+        self.return_rings();
         if self.tally.unheard != 0 {
             let unheard = std::mem::take(&mut self.tally.unheard);
             self.peers.rings_of(unheard).for_each(|home| home.doorbell.ring());
@@ -93,9 +121,12 @@ impl UringDriver {
 
     /// Before the ring is closed (M1, M2).
     pub(super) fn end_messages(&mut self) {
-        self.home.set_ring_fd(None);
         if self.ring.unpublished() > 0 || self.ring.has_anything() {
             self.peers.homes.iter().for_each(|home| home.doorbell.ring());
         }
+        let (waiting, _) = std::mem::take(&mut self.peers.waiting);
+        self.peers.rings_of(waiting).for_each(Home::return_ring);
+        // Who does not give it back in so long never does.
+        self.home.close_ring(SENDERS_WAIT_MAX);
     }
 }

@@ -90,7 +90,6 @@ impl SwitchingDriver {
         let sq = UringDriver::new(config, home.clone())?;
         let plain = UringDriver::new(alone, home.clone())?;
         // A message could come to the ring that is not turned: the bell is heard in either.
-        home.set_ring_fd(None);
         home.set_ring_fd(None); // S6
         let route = if sq.has_sq_thread() {
             share.steer(steering);

@@ -2,6 +2,7 @@
 
 use super::super::cpu_pool::CpuPoolConfig;
 use super::super::entry::{Entry, Pushed};
+use super::super::op::wake_loop;
 use super::super::parker::{Parker, Unparked};
 use super::super::{Blocking, Loops};
 use crate::home::Home;
@@ -26,7 +27,7 @@ struct Seat {
 impl Seat {
     fn wake(&self) {
         match &self.bell {
-            Some(home) => home.doorbell.ring(),
+            Some(home) => wake_loop(home),
             None => match self.parker.unpark() {
                 Unparked::Awake | Unparked::Woken => {}
                 Unparked::Ring => unreachable!("it waits in a loop only where there is a bell"),

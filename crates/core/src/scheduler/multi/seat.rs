@@ -30,7 +30,8 @@ impl Seat {
                 let Some(home) = self.home.get() else {
                     unreachable!("a worker waits in a loop only where it has one")
                 };
-                home.doorbell.ring();
+                // At once: what goes on here may be a long computation, and this worker is to share it.
+                home.ring_from_outside();
             }
         }
     }

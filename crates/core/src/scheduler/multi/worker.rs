@@ -239,6 +239,7 @@ impl Worker {
             }
             // SAFETY: from a queue of this scheduler, whose worker this is, entered on this thread.
             unsafe { task_run::run::<false>(task, here) };
+            self.send_posts();
             let left = self.runs_left.get() - 1;
             self.runs_left.set(left);
             if left == 0 {
@@ -248,6 +249,14 @@ impl Worker {
         }
         if searching {
             self.shared.idle.sleep(self.index, true);
+        }
+    }
+
+    /// Wakes other loops whose tasks were woken here.
+    #[inline]
+    fn send_posts(&self) {
+        if let Some(ops) = &self.ops {
+            ops.send_posts();
         }
     }
 

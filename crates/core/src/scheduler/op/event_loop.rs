@@ -18,7 +18,7 @@ use crate::buffers::BufferGroup;
 use crate::driver::{CancelKey, Driver};
 use crate::error::Error;
 use crate::home::Home;
-use crate::loom::{Mutex, MutexGuard, RwLock, thread_local};
+use crate::loom::{AtomicU32, Mutex, MutexGuard, RwLock, thread_local};
 use crate::resource::Resource;
 use crate::slab::FreeList;
 use crate::slot::Outcome;
@@ -51,6 +51,8 @@ pub(crate) struct EventLoop {
     /// The group for whoever has none of its own, or that there can be none.
     shared_group: OnceLock<Option<(u16, Arc<BufferGroup>)>>,
     wake: OnceLock<Wake>,
+    /// Not zero: its thread has posted messages to others, and not sent them.
+    pub(super) posted: AtomicU32,
     /// Of the scheduler whose tasks the slots' `waker_ref` names.
     dispatch: OnceLock<usize>,
     own: Own,
@@ -174,6 +176,7 @@ impl EventLoop {
             groups: RwLock::new(Vec::new()),
             shared_group: OnceLock::new(),
             wake: OnceLock::new(),
+            posted: AtomicU32::new(0),
             dispatch: OnceLock::new(),
             own: Own {
                 driver: RefCell::new(Some(driver)),
@@ -202,6 +205,14 @@ impl EventLoop {
     pub(super) fn mine(&self) -> Option<Mine<'_>> {
         let current = CURRENT.try_with(Cell::get).unwrap_or(null());
         std::ptr::eq(current, self).then_some(Mine { event_loop: self, _stays_here: PhantomData })
+    }
+
+    /// Hands on the loop that this thread has entered, if there is one.
+    pub(super) fn with_current<R>(f: impl FnOnce(Option<Mine<'_>>) -> R) -> R {
+        let current = CURRENT.try_with(Cell::get).unwrap_or(null());
+        // SAFETY: `Entered` holds an `Ops` of it.
+        let event_loop = unsafe { current.as_ref() };
+        f(event_loop.map(|event_loop| Mine { event_loop, _stays_here: PhantomData }))
     }
 
     /// Whether the task that runs here is one of those that this loop knows by number.

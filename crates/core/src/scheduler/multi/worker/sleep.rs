@@ -34,6 +34,7 @@ impl Worker {
     /// Sleeps until there is work. Whether the worker was woken to search.
     pub(super) fn sleep(&self, searching: bool, here: &Here) -> bool {
         self.check(here);
+        self.send_posts();
         if self.busy_peers().map(|peer| peer.timers.fire_late(LATE)).sum::<usize>() > 0 {
             return searching;
         }
