@@ -3,6 +3,7 @@
 #[path = "drivers.rs"]
 mod drivers;
 
+#[allow(unused_imports, reason = "most tests want each of them in turn")]
 pub(crate) use drivers::drivers;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ impl Drop for Owned {
 
 /// Runs a test on each driver: in the future of one thread with a loop, and in a task of three workers with
 /// one loop among them.
+#[allow(dead_code, reason = "some tests are for one kind of runtime only")]
 pub(crate) fn each_driver<F>(test: impl Fn(Folder) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
