@@ -225,3 +225,18 @@ fn wakers_outlive_the_scheduler() {
     drop(join);
     waker.wake();
 }
+
+#[test]
+fn what_blocks_on_the_scheduler_spawns_there() {
+    let scheduler = Scheduler::start(Options::new().workers(2)).unwrap();
+    let here = std::thread::current().id();
+    let (there, sum) = scheduler.block_on(async {
+        let one = task::spawn(async { std::thread::current().id() });
+        let two = task::spawn(async { task::spawn(async { 2 }).await });
+        (one.await.unwrap(), two.await.unwrap().unwrap())
+    });
+    assert_ne!(there, here);
+    assert_eq!(sum, 2);
+    // Only as long as it blocks there.
+    assert!(task::try_spawn(Spawn::new(), async {}).is_err());
+}

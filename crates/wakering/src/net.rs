@@ -11,6 +11,7 @@ mod datagrams;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod listener;
+mod received;
 mod receiver;
 mod sender;
 mod socket;
@@ -18,6 +19,7 @@ mod tcp;
 mod udp;
 mod unix;
 
+pub use received::Received;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

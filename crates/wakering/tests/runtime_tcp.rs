@@ -300,3 +300,36 @@ fn l10_a_slow_reader_gets_a_megabyte_while_others_go_on() {
         });
     }
 }
+
+#[test]
+fn what_arrived_is_seen_where_it_lies_and_the_rest_of_a_read_too() {
+    for builder in drivers() {
+        let runtime = builder.build_local().unwrap();
+        runtime.block_on(async {
+            let (client, server) = pair().await;
+            client.write_all(b"all of it".to_vec()).await.0.unwrap();
+            let (read, bytes) = server.read(Vec::with_capacity(3)).await;
+            assert_eq!((read.unwrap(), &bytes[..]), (3, &b"all"[..]));
+            let rest = server.receive().await.unwrap();
+            assert_eq!(&rest[..], b" of it");
+            drop(rest);
+            // More than the loop has buffers for, so that they have to go back.
+            let sending = runtime.spawn(async move {
+                for _ in 0..100 {
+                    client.write_all(vec![9; 100_000]).await.0.unwrap();
+                }
+            });
+            let mut received = 0;
+            loop {
+                let bytes = server.receive().await.unwrap();
+                if bytes.is_empty() {
+                    break;
+                }
+                assert!(bytes.iter().all(|&byte| byte == 9));
+                received += bytes.len();
+            }
+            assert_eq!(received, 10_000_000);
+            sending.await.unwrap();
+        });
+    }
+}

@@ -15,6 +15,7 @@ pub mod parker;
 
 pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
+pub(crate) use multi::try_spawn_as_guest;
 pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
 pub(crate) use op::Loops;
 pub use op::{

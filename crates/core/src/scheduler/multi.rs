@@ -48,6 +48,7 @@
 //! [`Shutdown`] says how many there are.
 
 mod counts;
+mod guest;
 mod made;
 mod options;
 mod rest;
@@ -59,6 +60,7 @@ mod watch;
 mod worker;
 
 pub use counts::{Activity, Metrics};
+pub(crate) use guest::try_spawn_as_guest;
 pub use options::{Loop, Options};
 pub use shutdown::Shutdown;
 
@@ -69,8 +71,8 @@ use super::op::Ops;
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::loom::long_lived::{Builder, JoinHandle as Thread, Mutex, MutexGuard, mpsc};
-use crate::task::spawn::{create, create_claimed, refused_to_panic, start};
-use crate::task::{Claim, Dump, JoinHandle, Spawn, SpawnError, Step, TaskRef, here};
+use crate::task::spawn::{create, create_claimed, refused_to_panic};
+use crate::task::{Claim, Dump, JoinHandle, Spawn, SpawnError};
 use made::Made;
 use shared::Shared;
 use std::sync::Arc;
@@ -186,20 +188,7 @@ impl Scheduler {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.shared.is_closing() {
-            return Err(SpawnError::new(ErrorKind::Closed.into(), future));
-        }
-        let dispatch = self.shared.dispatch();
-        here::with(|here| {
-            let here = here.filter(|here| here.is_of(dispatch));
-            // SAFETY: it may be polled and dropped on every thread; nothing is borrowed.
-            let (task, join) = unsafe { create(here, dispatch, spawn, future) }?;
-            match here {
-                Some(here) => start(here, task, spawn),
-                None => self.push(task, spawn, &join),
-            }
-            Ok(join)
-        })
+        self.shared.try_spawn(spawn, future)
     }
 
     /// Spawns a task into storage of the caller's. `make` is called once that is claimed.
@@ -224,7 +213,7 @@ impl Scheduler {
         let dispatch = self.shared.dispatch();
         // SAFETY: it may be polled and dropped on every thread; nothing is borrowed.
         let (task, join) = unsafe { create_claimed(claimed, dispatch, spawn, make) }?;
-        self.push(task, spawn, &join);
+        self.shared.push(task, spawn, &join);
         Ok(join)
     }
 
@@ -288,7 +277,7 @@ impl Scheduler {
         // than `make`, which may be dropped anywhere. Nothing is borrowed.
         match unsafe { create(None, dispatch, spawn, Made::new(make)) } {
             Ok((task, join)) => {
-                self.push(task, spawn, &join);
+                self.shared.push(task, spawn, &join);
                 Ok(join)
             }
             Err(refused) => {
@@ -299,21 +288,6 @@ impl Scheduler {
     }
 
     /// Gives a new task to the workers.
-    fn push<T>(&self, task: TaskRef, spawn: Spawn, join: &JoinHandle<T>) {
-        // Most that lie in the pool were counted there.
-        let counted = spawn.is_counted_in_pool() && task.state().look().is_pooled();
-        if !spawn.is_system() && !counted {
-            self.shared.rest.spawned_outside();
-        }
-        self.shared.trace(|| Step::Spawned(crate::task::TaskId::of(task)));
-        // With a full fence at its end: the scheduler's own look at all tasks, when it closes, sees
-        // this one, or this thread sees that it is closing.
-        self.shared.send(task);
-        if self.shared.is_closing() {
-            join.abort();
-        }
-    }
-
     /// Has a thread of its pool call `work`: see [`spawn_blocking`](crate::task::spawn_blocking).
     ///
     /// # Panics

@@ -13,6 +13,7 @@ use super::vtable::{Outside, Place, Storage, VTable};
 use super::waits;
 use crate::abi::ErrorKind;
 use crate::error::Error;
+use crate::scheduler::try_spawn_as_guest;
 use std::alloc::Layout;
 use std::mem::offset_of;
 use std::ptr::NonNull;
@@ -341,7 +342,8 @@ where
 ///
 /// # Errors
 ///
-/// See [`SpawnError::error`]; Unsupported outside of a scheduler's thread.
+/// See [`SpawnError::error`]; Unsupported where the thread neither runs tasks nor a future of a scheduler's
+/// (`Scheduler::block_on`).
 pub fn try_spawn<F>(spawn: Spawn, future: F) -> Result<JoinHandle<F::Output>, SpawnError<F>>
 where
     F: Future + Send + 'static,
@@ -356,7 +358,7 @@ where
             start(here, task, spawn);
             Ok(join)
         }
-        None => Err(SpawnError::new(ErrorKind::Unsupported.into(), future)),
+        None => try_spawn_as_guest(spawn, future),
     })
 }
 

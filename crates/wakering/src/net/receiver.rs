@@ -14,6 +14,7 @@
 
 mod request;
 
+use super::received::{Memory, Received};
 use super::sender::Turn;
 use crate::buf::{Buf, BufResult};
 use crate::op;
@@ -129,6 +130,19 @@ impl Receiver {
         Poll::Ready(Ok(reading.hand_out(take)))
     }
 
+    /// What is there, without a copy. Nothing is the end.
+    pub(super) async fn receive(&self) -> io::Result<Received> {
+        let _turn = self.turn()?;
+        std::future::poll_fn(|cx| {
+            let mut reading = self.reading();
+            while reading.is_empty() && !reading.ended {
+                ready!(reading.poll_source(&self.file, cx))?;
+            }
+            Poll::Ready(Ok(Received(reading.take_rest())))
+        })
+        .await
+    }
+
     pub(super) async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
         let _turn = match self.turn() {
             Ok(turn) => turn,
@@ -184,6 +198,14 @@ impl Reading {
             Rest::Nothing => true,
             Rest::Picked(bytes) => bytes.is_empty(),
             Rest::Own(start) => *start == self.own.len(),
+        }
+    }
+
+    fn take_rest(&mut self) -> Memory {
+        match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Nothing => Memory::Nothing,
+            Rest::Picked(bytes) => Memory::Picked(bytes),
+            Rest::Own(start) => Memory::Own(std::mem::take(&mut self.own), start),
         }
     }
 

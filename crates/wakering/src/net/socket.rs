@@ -1,5 +1,6 @@
 //! One socket, whatever its family: what is the same for all of them.
 
+use super::received::Received;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::buf::{Buf, BufResult};
@@ -99,6 +100,10 @@ impl Stream {
     #[cfg(feature = "futures-io")]
     pub(super) fn sender(&self) -> &Sender {
         &self.sender
+    }
+
+    pub(super) async fn receive(&self) -> io::Result<Received> {
+        self.receiver.receive().await
     }
 
     pub(super) async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {

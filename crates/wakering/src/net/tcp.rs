@@ -4,6 +4,7 @@
 
 use super::address::RawAddress;
 use super::listener::Listener;
+use super::received::Received;
 use super::socket::{self, Stream, as_std};
 use crate::buf::{Buf, BufResult};
 use std::io;
@@ -89,6 +90,18 @@ impl TcpStream {
     /// ECONNRESET and so on; EBUSY where another task reads.
     pub async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
         self.0.read(buffer).await
+    }
+
+    /// What has arrived, or waits for something: in the loop's memory, without a copy and without a buffer of
+    /// the caller's. No byte is the end.
+    ///
+    /// Safe to cancel: no byte is lost, the next call finds what came.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub async fn receive(&self) -> io::Result<Received> {
+        self.0.receive().await
     }
 
     /// Reads until the buffer's capacity is full.

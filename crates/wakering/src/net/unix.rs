@@ -5,6 +5,7 @@
 use super::address::{RawAddress, parse_path};
 use super::datagrams::Datagrams;
 use super::listener::Listener;
+use super::received::Received;
 use super::socket::{self, Stream};
 use crate::buf::{Buf, BufResult};
 use std::io;
@@ -85,6 +86,18 @@ impl UnixStream {
     /// The kernel's; EBUSY where another task reads.
     pub async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
         self.0.read(buffer).await
+    }
+
+    /// What has arrived, or waits for something: in the loop's memory, without a copy and without a buffer of
+    /// the caller's. No byte is the end.
+    ///
+    /// Safe to cancel: no byte is lost, the next call finds what came.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's; EBUSY where another task reads.
+    pub async fn receive(&self) -> io::Result<Received> {
+        self.0.receive().await
     }
 
     /// As [`TcpStream::read_exact`](super::TcpStream::read_exact).

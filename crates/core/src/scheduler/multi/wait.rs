@@ -4,6 +4,7 @@
 
 use super::super::local::RunError;
 use super::Scheduler;
+use super::guest::Guest;
 use super::shared::Registered;
 use std::pin::pin;
 use std::task::Poll;
@@ -51,7 +52,7 @@ impl Scheduler {
     }
 
     /// Polls a future on the calling thread, which is no worker, until it is ready, or the scheduler is
-    /// told to end.
+    /// told to end. What it [spawns](crate::task::spawn()) goes to the workers.
     ///
     /// # Errors
     ///
@@ -62,6 +63,7 @@ impl Scheduler {
     ///
     /// Where the future does.
     pub fn run_until<F: Future>(&self, future: F) -> Result<F::Output, RunError> {
+        let _guest = Guest::of(&self.shared);
         let mut future = pin!(future);
         let mut registered = Registered { shared: &self.shared, ticket: None };
         let polled = std::future::poll_fn(|cx| {
