@@ -18,7 +18,6 @@ const steps = [
   ['format of TypeScript and the rest', command(bin('oxfmt'), ['--check', '.'])],
   ['lint of TypeScript', command(bin('oxlint'), ['--deny-warnings'])],
   ['lint of Rust', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings')],
-  ['unit tests of Rust, generated files', cargo('test', '--workspace', '--quiet')],
   ['native addon', () => buildAddon()],
   ['types', () => compile('__test__')],
   ['types of the tools', command(bin('tsc'), ['-p', 'tools'])],

@@ -1,6 +1,6 @@
-// `npm test [-- arguments for ava]`: builds what is missing, then runs the tests: those of the Rust core,
-// which know neither Node nor a driver, and then those in TypeScript. With arguments, or where a variant
-// of the latter is asked for, only these.
+// `npm test [-- arguments for ava]`: builds what is missing, then runs the tests: those in Rust, which
+// know no Node and take each driver, and then those in TypeScript. With arguments, or where a variant of
+// the latter is asked for, only these.
 //
 // WAKERING_TEST_NODE  runs them under another Node than the development dependency.
 // WAKERING_TEST_REFUSE  runs them where every io_uring call fails: eperm, enosys or eacces.
@@ -21,8 +21,8 @@ if (version.status !== 0) fail(`WAKERING_TEST_NODE=${node} does not run: ${versi
 const refusal = process.env.WAKERING_TEST_REFUSE;
 const variant = refusal || process.env.WAKERING_TEST_NODE || process.env.WAKERING_DRIVER;
 if (!variant && process.argv.length === 2) {
-  const { status } = run('cargo', ['test', '--quiet', '-p', 'wakering-core']);
-  if (status !== 0) fail('the tests of the Rust core failed', status);
+  const { status } = run('cargo', ['test', '--quiet', '--workspace']);
+  if (status !== 0) fail('the tests in Rust failed', status);
 }
 const { command, args } = refusal ? await refused(refusal) : { command: node, args: ava };
 if (process.env.WAKERING_TALLY) {
