@@ -23,10 +23,13 @@ use wakering_core::descriptor::Descriptor;
 use wakering_core::handle::FileKind;
 use wakering_core::sync::Mutex;
 use wakering_poll_loop::streams::file_kind;
+use wakering_poll_loop::writes::wake_a_thread;
 
 /// What was found out of a file: bits of [`File::found`].
 const HAS_PLACES: u8 = 1;
 const NEVER_CACHED: u8 = 2;
+const WRITES_BY_LOOP: u8 = 4;
+const WRITES_BY_THREAD: u8 = 8;
 
 /// How a file will be used. See [`File::advise`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +145,17 @@ impl File {
     fn may_be_cached(&self, opcode: Opcode) -> bool {
         !self.has_found(NEVER_CACHED)
             && op::current().is_ok_and(|ops| cached::is_worth(opcode, &ops))
+    }
+
+    /// Whether a small write is for a thread of the pool: a ring would wake one of the kernel's for it.
+    /// `None` where a thread is to find out, on the way.
+    fn writes_by_thread(&self) -> Option<bool> {
+        if self.has_found(WRITES_BY_LOOP | WRITES_BY_THREAD) {
+            return Some(self.has_found(WRITES_BY_THREAD));
+        }
+        let by_thread = wake_a_thread(self.file.as_raw_fd(), cached::mounts())?;
+        self.note(if by_thread { WRITES_BY_THREAD } else { WRITES_BY_LOOP });
+        Some(by_thread)
     }
 
     /// Whether it has places, and this may be one. A pipe has none: a ring would take its next bytes.

@@ -7,13 +7,14 @@ use crate::op;
 use std::io;
 use std::sync::Arc;
 use wakering_core::Error;
-use wakering_core::abi::{Opcode, POSITION_CURRENT};
+use wakering_core::abi::{Opcode, POSITION_CURRENT, op_flag};
 use wakering_core::block::BlockPool;
 use wakering_core::descriptor::Descriptor;
 use wakering_core::policy::CACHED_READ_BYTES_MAX;
 use wakering_core::resource::{Prepared, Resource};
 use wakering_core::scheduler::Request;
 use wakering_core::slot::Outcome;
+use wakering_poll_loop::writes::LEARN_MOUNT;
 
 /// What the kernel moves at the most by one call.
 pub(super) const BYTES_MAX: usize = 0x7FFF_F000;
@@ -27,6 +28,9 @@ pub(super) struct Transfer<'a> {
     memory: Vec<u8>,
     start: usize,
     offset: u64,
+    /// For a thread, which may be told to learn the file's mount.
+    flags: u8,
+    extra: u32,
 }
 
 impl Transfer<'_> {
@@ -50,6 +54,8 @@ unsafe impl Request for &mut Transfer<'_> {
             address: memory.as_mut_ptr().wrapping_add(self.start),
             length,
             offset: self.offset,
+            flags: self.flags,
+            extra: [self.extra, 0],
             ..Prepared::new(self.opcode)
         };
         resource.set_file(self.file);
@@ -115,7 +121,9 @@ impl File {
     ) -> BufResult<usize, Vec<u8>> {
         let start = memory.len();
         let opcode = Opcode::Read;
-        let mut transfer = Transfer { file: &self.file, opcode, memory, start, offset };
+        let (flags, extra) = (0, 0);
+        let mut transfer =
+            Transfer { file: &self.file, opcode, memory, start, offset, flags, extra };
         let length = transfer.length();
         if length == 0 {
             return (Ok(0), transfer.memory);
@@ -137,10 +145,16 @@ impl File {
         offset: u64,
     ) -> BufResult<usize, Vec<u8>> {
         let opcode = Opcode::Write;
-        let transfer = Transfer { file: &self.file, opcode, memory, start, offset };
-        if transfer.length() == 0 {
-            return (Ok(0), transfer.memory);
-        }
+        let (flags, extra) = match memory.len() - start {
+            0 => return (Ok(0), memory),
+            length if length > CACHED_READ_BYTES_MAX as usize => (0, 0),
+            _ => match self.writes_by_thread() {
+                Some(false) => (0, 0),
+                Some(true) => (op_flag::ASYNC, 0),
+                None => (op_flag::ASYNC, LEARN_MOUNT),
+            },
+        };
+        let transfer = Transfer { file: &self.file, opcode, memory, start, offset, flags, extra };
         run(transfer).await
     }
 }
