@@ -237,6 +237,8 @@ fn what_blocks_on_the_scheduler_spawns_there() {
     });
     assert_ne!(there, here);
     assert_eq!(sum, 2);
+    let job = scheduler.block_on(async { task::spawn_blocking(|| 3).await });
+    assert_eq!(job.unwrap(), 3);
     // Only as long as it blocks there.
     assert!(task::try_spawn(Spawn::new(), async {}).is_err());
 }

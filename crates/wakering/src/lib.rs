@@ -1,4 +1,6 @@
-//! The runtime that Rust programs use and the bindings sit on.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to look in this crate
 //!
 //! ```text
 //! Rust programs:  Runtime ─► tasks ─► fs, net ─► op ─► a loop of the scheduler ─┐

@@ -11,6 +11,7 @@ mod datagrams;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod listener;
+mod lookup;
 mod received;
 mod receiver;
 mod sender;
@@ -19,6 +20,7 @@ mod tcp;
 mod udp;
 mod unix;
 
+pub use lookup::lookup;
 pub use received::Received;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -140,7 +140,7 @@ impl Runtime {
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = Runtime::builder().build_local()?;
 /// runtime.block_on(async {
-///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
 ///     let client = TcpStream::connect(listener.local_addr()?).await?;
 ///     let (server, _) = listener.accept().await?;
 ///     server.write_all(b"hello".to_vec()).await.0?;

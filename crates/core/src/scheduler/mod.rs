@@ -15,8 +15,8 @@ pub mod parker;
 
 pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
-pub(crate) use multi::try_spawn_as_guest;
 pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
+pub(crate) use multi::{try_spawn_as_guest, try_spawn_blocking_as_guest};
 pub(crate) use op::Loops;
 pub use op::{
     Described, EnteredDefault, Nop, Op, Ops, Request, Shot, Shots, describe, ops, picked,

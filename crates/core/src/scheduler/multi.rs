@@ -60,7 +60,7 @@ mod watch;
 mod worker;
 
 pub use counts::{Activity, Metrics};
-pub(crate) use guest::try_spawn_as_guest;
+pub(crate) use guest::{try_spawn_as_guest, try_spawn_blocking_as_guest};
 pub use options::{Loop, Options};
 pub use shutdown::Shutdown;
 

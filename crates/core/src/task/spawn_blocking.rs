@@ -7,6 +7,7 @@ use super::spawn::refused_to_panic;
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::scheduler::cpu_pool::{Job, JobOptions};
+use crate::scheduler::try_spawn_blocking_as_guest;
 
 /// Has a thread of the scheduler's pool call `work`: for calls that block, and for work that keeps a
 /// CPU busy for longer than other tasks should wait. The pool's threads start when jobs come.
@@ -41,7 +42,7 @@ where
 /// # Errors
 ///
 /// Busy where as many jobs wait as the pool has room for, Closed where the scheduler is shutting down,
-/// Unsupported outside of a scheduler's thread, and what the system says where it has no thread.
+/// Unsupported where the thread neither runs tasks nor a future of a scheduler's, and what the system says where it has no thread.
 /// `work` is dropped then, and has not run.
 pub fn try_spawn_blocking<F, T>(options: JobOptions, work: F) -> Result<Job<T>, Error>
 where
@@ -49,7 +50,7 @@ where
     T: Send + 'static,
 {
     here::with(|here| match here {
-        None => Err(ErrorKind::Unsupported.into()),
+        None => try_spawn_blocking_as_guest(options, work),
         Some(here) if here.is_closing() => Err(ErrorKind::Closed.into()),
         Some(here) => here.dispatch().blocking.spawn(options, work),
     })

@@ -1,8 +1,10 @@
 //! Spawns from threads that are no workers: those who have the scheduler, and its guests, who run a future
 //! of their own on it.
 
+use super::super::cpu_pool::{Job, JobOptions};
 use super::shared::Shared;
 use crate::abi::ErrorKind;
+use crate::error::Error;
 use crate::loom::thread_local;
 use crate::task::spawn::{create, start};
 use crate::task::{JoinHandle, Spawn, SpawnError, Step, TaskId, TaskRef, here};
@@ -44,6 +46,19 @@ where
         Some(shared) => shared.try_spawn(spawn, future),
         None => Err(SpawnError::new(ErrorKind::Unsupported.into(), future)),
     }
+}
+
+/// Has the pool of the scheduler whose guest this thread is call `work`. Unsupported where it is nobody's.
+pub(crate) fn try_spawn_blocking_as_guest<F, T>(
+    options: JobOptions,
+    work: F,
+) -> Result<Job<T>, Error>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let host = HOST.try_with(|host| host.borrow().clone()).ok().flatten();
+    host.ok_or(ErrorKind::Unsupported)?.dispatch.blocking.spawn(options, work)
 }
 
 impl Shared {
