@@ -21,13 +21,13 @@ pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     metadata::of(Call::path(Opcode::Statx, path.as_ref())).await
 }
 
-/// As [`metadata`]; of a symbolic link, of the link itself.
+/// As [`metadata()`]; of a symbolic link, of the link itself.
 ///
 /// Safe to cancel.
 ///
 /// # Errors
 ///
-/// As [`metadata`]'s.
+/// As [`metadata()`]'s.
 pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     let call = Call::path(Opcode::Statx, path.as_ref());
     metadata::of(call.op_flags(libc::AT_SYMLINK_NOFOLLOW)).await
