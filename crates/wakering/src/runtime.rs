@@ -13,7 +13,8 @@
 mod builder;
 mod driver;
 
-pub use builder::Builder;
+pub use builder::{Builder, SqpollOptions};
+pub use wakering_uring_loop::sqpoll::{Idle, SqpollReport, Steering};
 
 use crate::engine::Capabilities;
 use std::io;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use wakering_core::scheduler::{LocalScheduler, Ops, RunError, Scheduler, Shutdown};
 use wakering_core::task::{JoinHandle, LocalJoinHandle};
-use wakering_uring_loop::{SharedSqpoll, sqpoll::SqpollReport};
+use wakering_uring_loop::SharedSqpoll;
 
 /// What a runtime of either kind has beside its scheduler.
 #[derive(Debug, Default)]
