@@ -49,8 +49,17 @@ fn open_in(folder: &Folder) -> usize {
 
 /// Polls once, and drops.
 async fn begin<F: Future>(future: F) -> bool {
+    begin_for(future, 0).await
+}
+
+/// Polls once, lets so many turns of the loop go by without looking, and drops.
+async fn begin_for<F: Future>(future: F, turns: u32) -> bool {
     let mut future = pin!(future);
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+    let pending = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+    for _ in 0..turns {
+        yield_now().await;
+    }
+    pending
 }
 
 /// Turns of the loop, until nothing of the folder is open.
@@ -82,13 +91,8 @@ fn opens_that_are_dropped_leave_no_descriptor() {
                 for number in 0..10_000 {
                     let mut options = File::options();
                     options.write(true).create(true);
-                    if number % 2 == 0 {
-                        options.read(true);
-                    }
-                    pending += u32::from(begin(options.open(&path)).await);
-                    if number % 100 == 0 {
-                        yield_now().await;
-                    }
+                    // Before it is published, in flight, or answered and not seen.
+                    pending += u32::from(begin_for(options.open(&path), number % 4).await);
                 }
                 assert!(pending > 0, "some were in flight");
                 settle(&clone).await;
@@ -158,6 +162,7 @@ fn direct_reads_in_flight_outlive_their_futures_and_their_runtime() {
         for runtime in both(builder) {
             let folder = Folder::new();
             let clone = folder.clone();
+            let (beginning, begun) = std::sync::mpsc::channel();
             let task = runtime.spawn(async move {
                 let file = match direct(&clone).await {
                     Ok(file) => file,
@@ -179,12 +184,11 @@ fn direct_reads_in_flight_outlive_their_futures_and_their_runtime() {
                 .await;
                 // Half of them are dropped, half are in flight when the runtime goes.
                 reads.truncate(reads.len() / 2);
+                beginning.send(()).unwrap();
                 std::future::pending::<()>().await;
             });
-            // Spawned behind it, this ends when the reads are begun.
-            let behind = runtime.spawn(async { yield_now().await });
-            runtime.block_on(behind).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(3));
+            // From here on reads are in flight, unless there is no O_DIRECT.
+            let _ = begun.recv();
             drop((task, runtime));
             let rubbish: Vec<_> = (0..READS).map(|_| vec![1_u8; BYTES]).collect();
             std::thread::sleep(std::time::Duration::from_millis(20));
