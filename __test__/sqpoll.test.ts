@@ -136,26 +136,29 @@ sqpoll('with share: false each runtime has a thread of its own', async (t) => {
   await checkReads(t, two);
 });
 
-sqpoll("with idle: 'auto' it reports what it does, and is left where there is nothing to do", async (t) => {
-  await using runtime = new Runtime(options({ idle: 'auto' }));
-  await checkReads(t, runtime);
-  const { steered } = runtime.metrics().sqpoll;
-  t.is(steered?.loops, 1);
-  t.true((steered?.idleMs ?? 0) >= 1);
-  const [thread] = await whenThreads(1);
-  t.is(String(steered?.thread), thread?.id);
-  t.is(thread?.cpus, String(lastCpu()));
-  // An operation each 10 ms: the thread would look all the time and find next to nothing.
-  let state = steered;
-  for (let count = 0; count < 1000 && state?.route !== 'plain'; count += 1) {
-    await runtime.ops.nop();
-    await pause(8);
-    state = runtime.metrics().sqpoll.steered;
-  }
-  t.is(state?.route, 'plain', JSON.stringify(state));
-  t.regex(state?.decisions.at(-1) ?? '', /: plain submission \(.*\)$/);
-  await checkReads(t, runtime);
-});
+sqpoll(
+  "with idle: 'auto' it reports what it does, and is left where there is nothing to do",
+  async (t) => {
+    await using runtime = new Runtime(options({ idle: 'auto' }));
+    await checkReads(t, runtime);
+    const { steered } = runtime.metrics().sqpoll;
+    t.is(steered?.loops, 1);
+    t.true((steered?.idleMs ?? 0) >= 1);
+    const [thread] = await whenThreads(1);
+    t.is(String(steered?.thread), thread?.id);
+    t.is(thread?.cpus, String(lastCpu()));
+    // An operation each 10 ms: the thread would look all the time and find next to nothing.
+    let state = steered;
+    for (let count = 0; count < 1000 && state?.route !== 'plain'; count += 1) {
+      await runtime.ops.nop();
+      await pause(8);
+      state = runtime.metrics().sqpoll.steered;
+    }
+    t.is(state?.route, 'plain', JSON.stringify(state));
+    t.regex(state?.decisions.at(-1) ?? '', /: plain submission \(.*\)$/);
+    await checkReads(t, runtime);
+  },
+);
 
 sqpoll('far fewer system calls than operations', async (t) => {
   await using runtime = new Runtime(options({ idle: 1000 }));

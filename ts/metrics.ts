@@ -180,7 +180,9 @@ export function metricsOf(port: Port): Metrics {
       spinsHit,
       spinsMissed,
       wakeups,
-      ...(native.sqpollSteered === undefined ? {} : { steered: native.sqpollSteered as SqpollState }),
+      ...(native.sqpollSteered === undefined
+        ? {}
+        : { steered: native.sqpollSteered as SqpollState }),
     },
     pool: { looksHit, looksMissed },
     thresholds: {
