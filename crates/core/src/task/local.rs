@@ -1,12 +1,13 @@
 //! Values that belong to a task: whatever it calls sees them, whatever thread it runs on.
 //!
-//! While a scope's future is polled, its value is linked into a list of this thread, innermost first.
-//! So a value costs nothing while its task does not run, and no memory of its own.
+//! While a scope's future is polled, or dropped, its value is linked into a list of this thread, innermost
+//! first. So a value costs nothing while its task does not run, and no memory of its own.
 
 use crate::loom::thread_local;
 use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::{PhantomData, PhantomPinned};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::{NonNull, null};
 use std::task::{Context, Poll};
@@ -58,20 +59,36 @@ impl<T: 'static> TaskLocal<T> {
 
     /// A future in which the key has that value. An inner scope hides an outer one.
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scope<T, F> {
-        Scope { key: self, value, future, _pinned: PhantomPinned }
+        Scope { key: self, value, future: ManuallyDrop::new(future), _pinned: PhantomPinned }
     }
 
     /// Calls `f` with the value of the task that is polled here, if it has one.
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let mut f = Some(f);
+        self.find(|value| f.take().map(|f| f(value)))
+    }
+
+    /// Whether it holds for any value of the task that is polled here, hidden ones among them.
+    #[inline]
+    pub(crate) fn any(&'static self, mut f: impl FnMut(&T) -> bool) -> bool {
+        self.find(|value| f(value).then_some(())).is_some()
+    }
+
+    /// What `f` says of a value, innermost first, until it says something.
+    #[inline]
+    fn find<R>(&'static self, mut f: impl FnMut(&T) -> Option<R>) -> Option<R> {
         let mut frame = INNERMOST.with(Cell::get);
         loop {
-            // SAFETY: frames are linked while the poll that made them is on this thread's stack,
-            // which is below this call.
+            // SAFETY: frames are linked while the call that made them is on this thread's stack,
+            // which is below this one.
             let here = unsafe { frame.as_ref() }?;
             if here.key == std::ptr::from_ref(self).cast() && here.kind == TypeId::of::<T>() {
                 // SAFETY: the frame says that it is a `T`, and its scope is pinned and borrowed by the
-                // poll that is under way.
-                return Some(f(unsafe { here.value.cast::<T>().as_ref() }));
+                // poll, or the drop, that is under way.
+                let found = f(unsafe { here.value.cast::<T>().as_ref() });
+                if found.is_some() {
+                    return found;
+                }
             }
             frame = here.outer;
         }
@@ -84,12 +101,31 @@ impl<T: 'static> TaskLocal<T> {
 pub struct Scope<T: 'static, F> {
     key: &'static TaskLocal<T>,
     value: T,
-    future: F,
+    /// Dropped while the value is linked.
+    future: ManuallyDrop<F>,
     _pinned: PhantomPinned,
 }
 
-/// Takes the frame out again, whether the poll returns or unwinds.
+impl<T: 'static, F> Scope<T, F> {
+    fn frame(&self) -> Frame {
+        Frame {
+            key: std::ptr::from_ref(self.key).cast(),
+            kind: TypeId::of::<T>(),
+            value: NonNull::from(&self.value).cast(),
+            outer: INNERMOST.with(Cell::get),
+        }
+    }
+}
+
+/// Takes the frame out again, whether what follows returns or unwinds.
 struct Linked<'a>(&'a Frame);
+
+impl<'a> Linked<'a> {
+    fn link(frame: &'a Frame) -> Self {
+        INNERMOST.with(|innermost| innermost.set(frame));
+        Self(frame)
+    }
+}
 
 impl Drop for Linked<'_> {
     fn drop(&mut self) {
@@ -103,16 +139,19 @@ impl<T: 'static, F: Future> Future for Scope<T, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: the future is not moved, and the value is only ever reached shared.
         let this = unsafe { self.get_unchecked_mut() };
-        let frame = Frame {
-            key: std::ptr::from_ref(this.key).cast(),
-            kind: TypeId::of::<T>(),
-            value: NonNull::from(&this.value).cast(),
-            outer: INNERMOST.with(Cell::get),
-        };
-        INNERMOST.with(|innermost| innermost.set(&raw const frame));
-        let _linked = Linked(&frame);
+        let frame = this.frame();
+        let _linked = Linked::link(&frame);
         // SAFETY: pinned with the whole.
-        unsafe { Pin::new_unchecked(&mut this.future) }.poll(cx)
+        unsafe { Pin::new_unchecked(&mut *this.future) }.poll(cx)
+    }
+}
+
+impl<T: 'static, F> Drop for Scope<T, F> {
+    fn drop(&mut self) {
+        let frame = self.frame();
+        let _linked = Linked::link(&frame);
+        // SAFETY: dropped here and nowhere else, and not moved before.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
     }
 }
 
@@ -139,6 +178,21 @@ mod tests {
             }),
         );
         assert_eq!(block_on(outer), (Some("inner"), Some("outer"), Some(2)));
+        assert_eq!(NAME.with(|name| *name), None);
+    }
+
+    #[test]
+    fn the_value_is_there_while_the_future_is_dropped() {
+        struct Sees<'a>(&'a Cell<Option<&'static str>>);
+        impl Drop for Sees<'_> {
+            fn drop(&mut self) {
+                self.0.set(NAME.with(|name| *name));
+            }
+        }
+        let seen = Cell::new(None);
+        let sees = Sees(&seen);
+        drop(NAME.scope("dropped", async move { drop(sees) }));
+        assert_eq!(seen.get(), Some("dropped"));
         assert_eq!(NAME.with(|name| *name), None);
     }
 
