@@ -204,7 +204,7 @@ fn shutdown_says_what_does_not_return() {
         std::thread::yield_now();
     }
     let left = scheduler.shutdown(Duration::from_millis(50));
-    assert_eq!(left, Shutdown { tasks_left: 1, workers_left: 1, jobs_left: 0 });
+    assert_eq!(left, Shutdown { tasks_left: 1, workers_left: 1, jobs_left: 0, ops_left: 0 });
     go_on.store(true, Ordering::Relaxed);
     assert_eq!(scheduler.shutdown(Duration::from_secs(5)), Shutdown::default());
     let _ = block_on(stuck);

@@ -19,5 +19,6 @@ pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
 pub(crate) use multi::{try_spawn_as_guest, try_spawn_blocking_as_guest};
 pub(crate) use op::Loops;
 pub use op::{
-    Described, EnteredDefault, Nop, Op, Ops, Request, Shot, Shots, describe, ops, picked,
+    CancelToken, Described, Drain, EnteredDefault, Held, Holding, Nop, Op, Ops, Request, Shot,
+    Shots, describe, is_cancelled, ops, picked, with_cancel,
 };

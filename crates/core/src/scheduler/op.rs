@@ -18,13 +18,17 @@
 //!
 //! Full is Busy, and an op that says so may be polled again: [`Ops::run`] waits for room meanwhile.
 
+mod cancel;
 mod complete;
+mod drain;
 mod event_loop;
 mod many;
 mod post;
 mod request;
 mod room;
 
+pub use cancel::{CancelToken, is_cancelled, with_cancel};
+pub use drain::{Drain, Held, Holding};
 pub use event_loop::{EnteredDefault, ops};
 pub(crate) use event_loop::{Loops, enter};
 pub use many::{Shot, Shots, picked};
@@ -187,6 +191,9 @@ impl Ops {
 
     /// Enqueues what was claimed and prepared, on the loop's thread or through its orders.
     fn begin<P: Request>(&self, request: &mut P, cx: &Context<'_>) -> Result<Token, Error> {
+        if cancel::is_cancelled() {
+            return Err(cancel::REFUSED);
+        }
         let mine = self.0.mine();
         let whom = crate::task::own_waker(cx).filter(|_| self.0.is_of_this_scheduler());
         let waker_ref = whom.map_or(WakerRef::NOBODY, TaskId::waker_ref);
@@ -232,8 +239,14 @@ impl Ops {
 
     /// The future of a started op is gone.
     fn let_go(&self, token: Token) {
+        let counted = self.0.count_leaving(token);
         match self.0.mine() {
-            Some(mine) => mine.let_go(token),
+            Some(mine) => {
+                mine.let_go(token);
+                if counted {
+                    mine.wake_others();
+                }
+            }
             None => self.0.let_go_from_outside(token),
         }
     }
@@ -325,6 +338,13 @@ impl<P: Request> Op<P> {
         }
     }
 
+    /// Where it waits under a token that says so.
+    fn cancel_if_asked(&self) {
+        if cancel::is_cancelled() {
+            self.cancel();
+        }
+    }
+
     /// The loop that it is on.
     pub fn ops(&self) -> &Ops {
         &self.ops
@@ -383,6 +403,9 @@ impl<P: Request> Future for Op<P> {
         let slot = this.ops.0.home.slab.slot(token);
         if !began && (slot.telling.is_told() || this.ops.remember(token, cx)) {
             return Poll::Ready(this.take(token));
+        }
+        if !began {
+            this.cancel_if_asked();
         }
         note_waiting(cx, &OP, token.index() as usize, WokenFrom::Anywhere);
         Poll::Pending

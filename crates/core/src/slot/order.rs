@@ -94,6 +94,8 @@ impl Orders {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             if head == CLOSED {
+                // So that whoever asks next is told the same. Relaxed: nobody takes it.
+                order.word.fetch_and(!IN_STACK, Ordering::Relaxed);
                 return Ordered::Closed;
             }
             // Relaxed: published by the Release of the exchange.
@@ -193,6 +195,7 @@ mod tests {
         orders.close(&slab, |token, _| last.push(token));
         assert_eq!(last, [a]);
         assert_eq!(orders.ask(&slab, b, Asked::START), Ordered::Closed);
+        assert_eq!(orders.ask(&slab, b, Asked::LEAVE), Ordered::Closed, "whoever asks again too");
         assert!(orders.is_empty());
     }
 }

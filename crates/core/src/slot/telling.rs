@@ -5,7 +5,11 @@
 //!    ▲  └─────────────2 tell──────────────────┘
 //!    │                  Other ─3 a shot─► Waiting
 //!    └─4 begin, by whoever claims        Waiting, Other ─5 lose─► Lost
+//!                                        Waiting, Other ─6 leave─► Left ─2─► Told, by nobody but the loop
 //! ```
+//!
+//! A loop that ends takes no orders any more, and still has ops in flight: a future that is dropped then
+//! does 6, and whoever is second frees the slot: the loop with 2, or the future that finds Told.
 //!
 //! Lost is told too: the loop is gone, and what it left to the kernel will not be answered here.
 //!
@@ -22,8 +26,9 @@ use crate::loom::{AtomicU32, Ordering};
 
 const WAITING: u32 = 0;
 const OTHER: u32 = 1;
-const TOLD: u32 = 2;
-const LOST: u32 = 3;
+const LEFT: u32 = 2;
+const TOLD: u32 = 3;
+const LOST: u32 = 4;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -37,6 +42,8 @@ pub(crate) enum Listener {
     Task,
     /// The waker in the table as well.
     Other,
+    /// Nobody: the slot is to be freed.
+    Gone,
 }
 
 impl Telling {
@@ -71,8 +78,16 @@ impl Telling {
         // Release: with the Acquire of `is_told`. Acquire: with the Release of `listen`.
         match self.0.swap(what, Ordering::AcqRel) {
             OTHER => Listener::Other,
+            LEFT => Listener::Gone,
             _ => Listener::Task,
         }
+    }
+
+    /// 6. By the future, where the loop takes no orders. Whether the loop frees the slot: else it is Told.
+    pub(crate) fn leave(&self) -> bool {
+        let leave = |now| (now < TOLD).then_some(LEFT);
+        // Acquire: with the Release of `say`.
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, leave).is_ok()
     }
 
     /// 3. By the loop's thread: one of several completions is there.

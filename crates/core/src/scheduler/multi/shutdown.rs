@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::op::Ops;
 use super::shared::Shared;
 use crate::loom::long_lived::JoinHandle;
 use crate::task::run;
@@ -21,6 +22,9 @@ pub struct Shutdown {
     pub workers_left: usize,
     /// Jobs of the pool that still run, on threads that are left behind.
     pub jobs_left: usize,
+    /// Ops that the kernel, or a thread of a loop's, still has. What they borrowed is left to them for
+    /// ever.
+    pub ops_left: usize,
 }
 
 /// `threads` is empty once all of them were joined.
@@ -54,5 +58,6 @@ pub(super) fn shutdown(
         }
         shared.close_queue();
     }
-    Shutdown { tasks_left: tasks_left(), workers_left, jobs_left: jobs.stuck.len() }
+    let ops_left = shared.dispatch.loops.all().iter().map(Ops::left).sum();
+    Shutdown { tasks_left: tasks_left(), workers_left, jobs_left: jobs.stuck.len(), ops_left }
 }

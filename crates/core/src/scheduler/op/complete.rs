@@ -16,6 +16,7 @@ use crate::buffers::BufferGroup;
 use crate::descriptor;
 use crate::driver::Completion;
 use crate::error::Error;
+use crate::loom::Ordering;
 use crate::resource::Resource;
 use crate::slot::order::Asked;
 use crate::slot::telling::Listener;
@@ -24,6 +25,7 @@ use crate::task::{Step, run};
 use crate::token::Token;
 use crate::waker::Wakee;
 use std::sync::{Arc, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 /// Completions that one turn hands over at most.
@@ -161,7 +163,10 @@ impl Mine<'_> {
         }
         // Read before the slot may be taken and given to another op.
         let wakee = slot.waker_ref().wakee();
-        self.tell(wakee, token, slot.telling.tell());
+        match slot.telling.tell() {
+            Listener::Gone => self.event_loop.discard(Some(self), token),
+            listener => self.tell(wakee, token, listener),
+        }
     }
 
     pub(super) fn is_unwanted(&self, token: Token) -> bool {
@@ -196,11 +201,14 @@ impl Mine<'_> {
             let slot = slab.slot(token);
             if !slot.telling.is_told() {
                 self.tell(slot.waker_ref().wakee(), token, slot.telling.lose());
+                self.tell_later(self.event_loop.take_leaving(token));
             }
         }
         drop(driver);
         self.wake_others();
         self.untie();
+        // Relaxed: whoever waited for the end sees it.
+        self.event_loop.left.store(left.still_in_flight, Ordering::Relaxed);
         left.still_in_flight
     }
 }
@@ -209,19 +217,23 @@ impl EventLoop {
     /// The future of a started op is gone, on another thread.
     pub(super) fn let_go_from_outside(&self, token: Token) {
         let telling = &self.home.slab.slot(token).telling;
-        // Where there is no loop any more, all that it was to tell is told.
-        if telling.is_told() || self.ask(token, Asked::LEAVE).is_err() {
+        let asked = || self.ask(token, Asked::LEAVE).is_ok() || telling.leave();
+        if telling.is_told() || !asked() {
             self.discard(None, token);
         }
     }
 
     /// Frees a Ready slot that nobody wants, and undoes what its op did.
     pub(super) fn discard(&self, mine: Option<&Mine<'_>>, token: Token) {
-        if self.home.slab.slot(token).telling.is_lost() {
-            return;
+        let leaving = self.take_leaving(token);
+        if !self.home.slab.slot(token).telling.is_lost() {
+            self.discard_shots(token);
+            self.free(mine, token, |outcome, resource| self.undo(outcome, resource));
         }
-        self.discard_shots(token);
-        self.free(mine, token, |outcome, resource| self.undo(outcome, resource));
+        match mine {
+            Some(mine) => mine.tell_later(leaving),
+            None => leaving.into_iter().for_each(Waker::wake),
+        }
     }
 
     /// Closes what was opened, or was to be closed and was not; gives back what was picked.
@@ -261,6 +273,13 @@ impl EventLoop {
 }
 
 impl Ops {
+    /// After the end of its scheduler: ops that the kernel, or a thread, had not ended within the deadline.
+    /// What they borrowed is left to them for ever.
+    pub fn left(&self) -> usize {
+        // Relaxed: see `Mine::end`.
+        self.0.left.load(Ordering::Relaxed)
+    }
+
     /// Ops of other threads that the driver had no room for, so far waiting on the loop's own thread.
     pub fn held(&self) -> usize {
         self.0.mine().map_or(0, |mine| mine.held.borrow().len())

@@ -18,7 +18,7 @@ use crate::buffers::BufferGroup;
 use crate::driver::{CancelKey, Driver};
 use crate::error::Error;
 use crate::home::Home;
-use crate::loom::{AtomicU32, Mutex, MutexGuard, RwLock, thread_local};
+use crate::loom::{AtomicU32, AtomicUsize, Mutex, MutexGuard, RwLock, thread_local};
 use crate::resource::Resource;
 use crate::slab::FreeList;
 use crate::slot::Outcome;
@@ -45,6 +45,8 @@ pub(crate) struct EventLoop {
     blocks: BlockPool,
     /// Of each slot: whom to wake beside the task in its `waker_ref`. See G1 of `slot::telling`.
     others: Box<[Mutex<Option<Waker>>]>,
+    /// Of each slot: whom to tell when an op that was let go is over.
+    pub(super) leaving: Box<[Mutex<Option<Waker>>]>,
     /// Of each slot: answers of an op that gives many.
     pub(super) shots: Box<[Mutex<VecDeque<Outcome>>]>,
     pub(super) groups: RwLock<Vec<(u16, Arc<BufferGroup>)>>,
@@ -53,6 +55,8 @@ pub(crate) struct EventLoop {
     wake: OnceLock<Wake>,
     /// Not zero: its thread has posted messages to others, and not sent them.
     pub(super) posted: AtomicU32,
+    /// At its end: ops that the kernel still has.
+    pub(super) left: AtomicUsize,
     /// Of the scheduler whose tasks the slots' `waker_ref` names.
     dispatch: OnceLock<usize>,
     own: Own,
@@ -172,6 +176,8 @@ impl EventLoop {
             room,
             blocks: BlockPool::new(blocks_max),
             others: (0..slots).map(|_| Mutex::new(None)).collect(),
+            leaving: (0..slots).map(|_| Mutex::new(None)).collect(),
+            left: AtomicUsize::new(0),
             shots: (0..slots).map(|_| Mutex::new(VecDeque::new())).collect(),
             groups: RwLock::new(Vec::new()),
             shared_group: OnceLock::new(),
@@ -312,7 +318,7 @@ impl EventLoop {
     /// The waker of whoever listens, for the loop (G1).
     pub(super) fn take_other(&self, token: Token, listener: Listener) -> Option<Waker> {
         match listener {
-            Listener::Task => None,
+            Listener::Task | Listener::Gone => None,
             Listener::Other => self.other(token).take(),
         }
     }

@@ -137,6 +137,7 @@ impl<P: Request> Shots<P> {
                     None => unreachable!("there is an answer, and nobody else takes it"),
                 };
             }
+            self.op.cancel_if_asked();
         }
         note_waiting(cx, &OP, token.index() as usize, WokenFrom::Anywhere);
         Poll::Pending

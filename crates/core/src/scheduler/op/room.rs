@@ -13,7 +13,7 @@
 #![forbid(unsafe_code)]
 
 use super::event_loop::{EventLoop, Mine};
-use super::{Op, Ops, Request};
+use super::{Op, Ops, Request, cancel};
 use crate::abi::ErrorKind;
 use crate::error::Error;
 use crate::loom::{AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -146,7 +146,7 @@ impl Ops {
                 answer => return answer,
             }
             self.0.wake();
-            room.bell.notified().await;
+            cancel::unless_asked(room.bell.notified()).await;
         }
     }
 
@@ -156,7 +156,7 @@ impl Ops {
         let _wanting = room.want();
         if !self.0.has_room() {
             self.0.wake();
-            room.bell.notified().await;
+            cancel::unless_asked(room.bell.notified()).await;
         }
     }
 

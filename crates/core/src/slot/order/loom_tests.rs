@@ -83,6 +83,23 @@ fn nothing_is_asked_of_a_loop_that_has_closed() {
     });
 }
 
+/// A loop that ends, and a future that is dropped: one of them frees the slot.
+#[test]
+fn a_slot_that_is_left_is_freed_once() {
+    loom::model(|| {
+        let telling = Arc::new(Telling::new());
+        telling.begin();
+        let loop_side = {
+            let telling = telling.clone();
+            thread::spawn(move || telling.tell())
+        };
+        let left_to_the_loop = telling.leave();
+        let told = loop_side.join().unwrap();
+        assert_eq!(left_to_the_loop, told == Listener::Gone);
+        assert!(telling.is_told());
+    });
+}
+
 /// Who listens and is not told at once is woken.
 #[test]
 fn a_listener_is_told_or_woken() {
