@@ -145,8 +145,9 @@ sqpoll(
     t.is(steered?.loops, 1);
     t.true((steered?.idleMs ?? 0) >= 1);
     const [thread] = await whenThreads(1);
-    t.is(String(steered?.thread), thread?.id);
-    t.is(thread?.cpus, String(lastCpu()));
+    if (thread === undefined) throw new Error('whenThreads has waited for one');
+    t.is(String(steered?.thread), thread.id);
+    t.is(thread.cpus, String(lastCpu()));
     // An operation each 10 ms: the thread would look all the time and find next to nothing.
     let state = steered;
     for (let count = 0; count < 1000 && state?.route !== 'plain'; count += 1) {
