@@ -68,7 +68,7 @@ fn a_number_that_comes_back_is_another_file() {
 }
 
 #[test]
-fn a_close_ends_what_waits_for_the_file() {
+fn l25_a_close_ends_what_waits_for_the_file() {
     let _alone = alone();
     let mut net = Net::new(8);
     for handle in HANDLES {
@@ -151,7 +151,7 @@ fn numbered_bytes_arrive_once_whatever_is_cancelled() {
 /// Looks at a few descriptors cost what looks at five thousand do: one call for what is ready.
 #[test]
 #[expect(clippy::print_stderr, reason = "what is skipped is printed with its reason")]
-fn five_thousand_idle_sockets_cost_a_busy_one_nothing() {
+fn l11_five_thousand_idle_sockets_cost_a_busy_one_nothing() {
     let _alone = alone();
     let count = raise_descriptors(5_200);
     if count < 5_200 {

@@ -141,7 +141,7 @@ fn a_connect_is_cancelled() {
 
 /// Somebody else takes the connection between the report and the call: the loop goes on.
 #[test]
-fn an_accept_that_comes_second_waits_on() {
+fn m7_an_accept_that_comes_second_waits_on() {
     let mut net = Net::new(8);
     let (fd, port) = listener(&mut net);
     let before = status_flags(fd);
@@ -168,7 +168,7 @@ fn an_accept_that_comes_second_waits_on() {
 }
 
 #[test]
-fn a_reset_ends_a_reader_and_a_writer_at_once() {
+fn l10_a_reset_ends_a_reader_and_a_writer_at_once() {
     let mut net = Net::new(8);
     let (one, other) = connection(&mut net);
     let mut room = [0; 8];
@@ -201,7 +201,7 @@ fn a_reset_ends_a_reader_and_a_writer_at_once() {
 }
 
 #[test]
-fn a_megabyte_goes_through_a_slow_reader_while_timers_tick() {
+fn l10_a_megabyte_goes_through_a_slow_reader_while_timers_tick() {
     let mut net = Net::new(16);
     let (one, other) = connection(&mut net);
     let sent: Vec<u8> = (0..1_000_000u32).map(|i| (i.wrapping_mul(7) >> 4) as u8).collect();
@@ -443,7 +443,7 @@ fn errors_are_the_kernels() {
 }
 
 #[test]
-fn a_regular_file_is_never_ready() {
+fn m8_a_regular_file_is_never_ready() {
     let mut net = Net::new(4);
     let file = std::fs::File::open("/proc/self/exe").unwrap();
     for flags in [0, op_flag::MULTISHOT] {

@@ -97,7 +97,7 @@ fn each_personality_wakes_each() {
 }
 
 #[test]
-fn a_million_messages_both_ways_and_no_wake_is_lost() {
+fn r7_a_million_messages_both_ways_and_no_wake_is_lost() {
     const ROUNDS: u64 = 125_000;
     for config in [PERSONALITIES[1], PERSONALITIES[0]] {
         if back_and_forth([config, config], ROUNDS).is_none() {

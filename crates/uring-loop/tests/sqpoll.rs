@@ -110,7 +110,7 @@ fn rings_of_different_cpus_do_not_share() {
 }
 
 #[test]
-fn a_sleeping_thread_is_woken_and_an_awake_one_is_not_called() {
+fn f15_a_sleeping_thread_is_woken_and_an_awake_one_is_not_called() {
     let _alone = alone();
     let sqpoll = Sqpoll { cpu: None, idle_ms: 20, share: None };
     let Some(mut lane) = lane(sqpoll) else { return };

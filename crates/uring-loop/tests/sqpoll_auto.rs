@@ -70,7 +70,7 @@ fn wanted(lane: &Auto) -> Option<Duration> {
 const STAYS: Steering = Steering { weight: 1000, may_leave: false };
 
 #[test]
-fn bursts_keep_it_awake_and_a_lull_lets_it_sleep_again() {
+fn f14_bursts_keep_it_awake_and_a_lull_lets_it_sleep_again() {
     let _alone = alone();
     // A wake takes 50 us or more and is worth 5 ms then: bridging 9 ms beats 4 ms and a wake, whatever
     // the machine, and a pause of 150 ms is never worth it.
@@ -126,7 +126,7 @@ fn a_thread_that_was_kept_awake_ends_with_its_last_ring() {
 }
 
 #[test]
-fn a_thread_that_only_looks_is_left_and_found_again() {
+fn f14_a_thread_that_only_looks_is_left_and_found_again() {
     let _alone = alone();
     let Some(mut lane) = steered(UringConfig::inline(32), Steering::default()) else { return };
     let left = (0..1000).any(|_| {
@@ -154,7 +154,7 @@ fn a_thread_that_only_looks_is_left_and_found_again() {
 }
 
 #[test]
-fn a_thread_whose_cpu_is_somebody_elses_is_left() {
+fn f14_a_thread_whose_cpu_is_somebody_elses_is_left() {
     let _alone = alone();
     let Some(mut lane) = steered(UringConfig::inline(32), Steering::default()) else { return };
     if lane.driver.report().waited.is_none() {

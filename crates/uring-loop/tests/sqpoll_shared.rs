@@ -60,7 +60,7 @@ fn ran(share: &SharedSqpoll) -> Option<Duration> {
 }
 
 #[test]
-fn four_loops_have_one_thread_on_the_cpu_that_was_chosen() {
+fn f12_four_loops_have_one_thread_on_the_cpu_that_was_chosen() {
     let _alone = alone();
     let Some((_, cpu)) = two_cpus() else { return };
     assert!(eventually(|| sq_threads().is_empty()));
@@ -93,7 +93,7 @@ fn four_loops_have_one_thread_on_the_cpu_that_was_chosen() {
 }
 
 #[test]
-fn where_there_is_no_other_cpu_the_report_says_so() {
+fn f13_where_there_is_no_other_cpu_the_report_says_so() {
     let _alone = alone();
     let Some((_, cpu)) = two_cpus() else { return };
     // As on a machine of one CPU: this thread, which asks, has none but that one.
@@ -131,7 +131,7 @@ fn an_attached_ring_does_not_keep_the_thread_awake_for_a_second() {
 }
 
 #[test]
-fn a_hundred_thousand_ops_take_next_to_no_calls() {
+fn f15_a_hundred_thousand_ops_take_next_to_no_calls() {
     let _alone = alone();
     let Some((own, cpu)) = two_cpus() else { return };
     let sqpoll = Sqpoll { cpu: Some(cpu), idle_ms: 100, share: None };

@@ -32,7 +32,7 @@ fn what_is_written_is_read_at_its_place() {
 
 /// FEATURES L12.
 #[test]
-fn reads_and_writes_at_places_leave_the_position_alone() {
+fn l12_reads_and_writes_at_places_leave_the_position_alone() {
     each_driver(|folder| async move {
         let path = folder.path("places");
         let file = File::options().read(true).write(true).create(true).open(&path).await.unwrap();
@@ -62,7 +62,7 @@ fn reads_and_writes_at_places_leave_the_position_alone() {
 
 /// FEATURES L27.
 #[test]
-fn many_writers_of_one_file_make_it_exact() {
+fn l27_many_writers_of_one_file_make_it_exact() {
     each_driver(|folder| async move {
         let path = folder.path("writers");
         let file = Arc::new(File::create(&path).await.unwrap());

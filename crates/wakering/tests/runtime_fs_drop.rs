@@ -80,7 +80,7 @@ fn both(builder: Builder) -> Vec<Runtime> {
 
 /// FEATURES V11, as far as opens go.
 #[test]
-fn opens_that_are_dropped_leave_no_descriptor() {
+fn v11_opens_that_are_dropped_leave_no_descriptor() {
     for builder in drivers() {
         for runtime in both(builder) {
             let folder = Folder::new();
@@ -103,7 +103,7 @@ fn opens_that_are_dropped_leave_no_descriptor() {
 }
 
 #[test]
-fn a_close_that_is_dropped_closes() {
+fn v13_a_close_that_is_dropped_closes() {
     for builder in drivers() {
         for runtime in both(builder) {
             let folder = Folder::new();
@@ -121,7 +121,7 @@ fn a_close_that_is_dropped_closes() {
 }
 
 #[test]
-fn a_close_waits_for_reads_that_were_dropped() {
+fn u7_a_close_waits_for_reads_that_were_dropped() {
     for builder in drivers() {
         for runtime in both(builder) {
             let (task, mut write) = {

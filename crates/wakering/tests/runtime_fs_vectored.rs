@@ -7,7 +7,7 @@ use files::each_driver;
 use wakering::fs::File;
 
 #[test]
-fn empty_segments_are_well_and_the_count_is_of_bytes() {
+fn r10_empty_segments_are_well_and_the_count_is_of_bytes() {
     each_driver(|folder| async move {
         let path = folder.path("file");
         let file = File::options().read(true).write(true).create(true).open(&path).await.unwrap();
@@ -29,7 +29,7 @@ fn empty_segments_are_well_and_the_count_is_of_bytes() {
 /// 40 lie in a block of the loop's pool; 1,000 are several ops; more at a time than there are blocks wait
 /// for some.
 #[test]
-fn many_segments_are_never_cut_off() {
+fn r10_many_segments_are_never_cut_off() {
     each_driver(|folder| async move {
         let path = folder.path("file");
         let file = File::options().read(true).write(true).create(true).open(&path).await.unwrap();
