@@ -20,7 +20,8 @@ impl Descriptor {
     pub fn new(fd: OwnedFd) -> Self {
         // Relaxed: it only has to be another each time.
         let number = NEXT.fetch_add(1, StaticOrdering::Relaxed);
-        let handle = HandleId { index: number as u32 >> 1, generation: (number >> 31) as u32 };
+        let index = (number & u64::from(u32::MAX >> 1)) as u32;
+        let handle = HandleId { index, generation: (number >> 31) as u32 };
         Self { fd, handle }
     }
 
@@ -51,4 +52,16 @@ impl AsRawFd for Descriptor {
 pub(crate) fn close(fd: RawFd) {
     // SAFETY: it is new, and nobody else was told of it.
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_files_have_the_same_name() {
+        let open = || Descriptor::new(std::fs::File::open("/dev/null").unwrap().into()).handle();
+        let names = [open(), open(), open()];
+        assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+    }
 }

@@ -164,6 +164,26 @@ fn an_op_that_is_dropped_gives_its_slot_back_when_the_loop_lets_go() {
     }
 }
 
+/// Of itself, while it is polled: before the driver has begun with the op, so that this answers at once.
+#[test]
+fn a_task_that_cancels_an_op_that_it_waits_for_is_woken() {
+    let (scheduler, _) = with_loop(LocalOptions::new(), 1, 5);
+    let ops = scheduler.ops().unwrap().clone();
+    let outcome = scheduler.block_on(async move {
+        let mut op = pin!(nop(&ops));
+        let mut cancelled = false;
+        poll_fn(|cx| {
+            let polled = op.as_mut().poll(cx);
+            if !std::mem::replace(&mut cancelled, true) {
+                op.cancel();
+            }
+            polled
+        })
+        .await
+    });
+    assert!([0, -libc::ECANCELED].contains(&outcome.unwrap().result));
+}
+
 #[test]
 fn a_prepare_that_fails_starts_nothing() {
     let (scheduler, home) = with_loop(LocalOptions::new(), 5, 1);

@@ -442,6 +442,10 @@ pub(crate) fn wake_by_number(here: &Here, number: u32, generation: u32) -> bool 
                 let look = task.state().look();
                 let there = look.generation() == generation && !look.is_complete();
                 there.then_some(())?;
+                if here.current.get() == Some(task) {
+                    // It cancels an op that it waits for itself.
+                    here.woken.set(true);
+                }
                 if waits::is_idle(task) { Wake::Enqueue } else { Wake::Nothing }
             }
         };
