@@ -16,6 +16,7 @@
 //! `wakering_core::policy`).
 
 pub mod buf;
+pub mod cancel;
 pub mod config;
 pub mod engine;
 pub mod fs;
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod net;
 mod op;
 pub mod runtime;
+mod scope;
 pub mod worker;
 
 pub use wakering_core::{sync, task, time};
@@ -33,4 +35,5 @@ pub use engine::{Capabilities, FeatureReport};
 pub use lane::{Lane, Shutdown};
 pub use metrics::{Metrics, Transfers};
 pub use runtime::{Builder, LocalRuntime, Runtime};
+pub use scope::{Scope, scope};
 pub use wakering_uring_loop::{Idle, SqpollReport, Steering};

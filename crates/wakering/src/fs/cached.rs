@@ -17,7 +17,7 @@ use std::task::{Poll, ready};
 use wakering_core::abi::Opcode;
 use wakering_core::block::BlockPool;
 use wakering_core::resource::Resource;
-use wakering_core::scheduler::{Ops, Request};
+use wakering_core::scheduler::{Ops, Request, is_cancelled};
 use wakering_core::task::poll_proceed;
 use wakering_poll_loop::Mounts;
 use wakering_poll_loop::cached::{self, Attempt};
@@ -45,6 +45,10 @@ pub(super) enum Tried<T> {
 
 /// Whether an op is worth an attempt, from where it is asked for.
 pub(super) fn is_worth(opcode: Opcode, ops: &Ops) -> bool {
+    if is_cancelled() {
+        // Refused where it is started.
+        return false;
+    }
     let ring = ops.driver_name() == Some("uring");
     match opcode {
         // A ring has a thread of the kernel's do it.

@@ -7,6 +7,7 @@ use super::listener::Listener;
 use super::received::Received;
 use super::socket::{self, Stream, as_std};
 use crate::buf::{Buf, BufResult};
+use crate::cancel::drop_and_drain;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -36,6 +37,15 @@ impl TcpListener {
         let stream = TcpStream::from(self.0.accept().await?);
         let peer = stream.peer_addr()?;
         Ok((stream, peer))
+    }
+
+    /// Closes it, and waits until that is done: the accept that is under way is cancelled first. Connections
+    /// that nobody took are closed.
+    ///
+    /// Dropped instead, it is closed as well, by the last completion. Safe to cancel: it is closed
+    /// nevertheless.
+    pub async fn close(self) {
+        drop_and_drain(self).await;
     }
 
     /// Where it listens.
@@ -136,6 +146,15 @@ impl TcpStream {
     /// As [`Self::write`].
     pub async fn write_all<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
         self.0.write_all(buffer).await
+    }
+
+    /// Closes it, and waits until that is done: what was under way for it is cancelled first, and has its
+    /// last completion.
+    ///
+    /// Dropped instead, it is closed as well, by the last completion. Safe to cancel: it is closed
+    /// nevertheless.
+    pub async fn close(self) {
+        drop_and_drain(self).await;
     }
 
     /// Ends one direction, or both. Who reads meanwhile finds the end.

@@ -6,6 +6,7 @@ use super::address::{RawAddress, parse};
 use super::datagrams::Datagrams;
 use super::socket::{self, as_std};
 use crate::buf::{Buf, BufResult};
+use crate::cancel::drop_and_drain;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -92,6 +93,15 @@ impl UdpSocket {
     pub async fn recv<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
         let (received, buffer) = self.0.receive(buffer, |_| ()).await;
         (received.map(|(count, ())| count), buffer)
+    }
+
+    /// Closes it, and waits until that is done: what was under way for it is cancelled first, and has its
+    /// last completion.
+    ///
+    /// Dropped instead, it is closed as well, by the last completion. Safe to cancel: it is closed
+    /// nevertheless.
+    pub async fn close(self) {
+        drop_and_drain(self).await;
     }
 
     /// Its own address.

@@ -8,6 +8,7 @@ use super::listener::Listener;
 use super::received::Received;
 use super::socket::{self, Stream};
 use crate::buf::{Buf, BufResult};
+use crate::cancel::drop_and_drain;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,6 +38,15 @@ impl UnixListener {
     /// The kernel's.
     pub async fn accept(&self) -> io::Result<UnixStream> {
         self.0.accept().await.map(UnixStream::from)
+    }
+
+    /// Closes it, and waits until that is done: the accept that is under way is cancelled first. Connections
+    /// that nobody took are closed.
+    ///
+    /// Dropped instead, it is closed as well, by the last completion. Safe to cancel: it is closed
+    /// nevertheless.
+    pub async fn close(self) {
+        drop_and_drain(self).await;
     }
 }
 
@@ -127,6 +137,15 @@ impl UnixStream {
         self.0.write_all(buffer).await
     }
 
+    /// Closes it, and waits until that is done: what was under way for it is cancelled first, and has its
+    /// last completion.
+    ///
+    /// Dropped instead, it is closed as well, by the last completion. Safe to cancel: it is closed
+    /// nevertheless.
+    pub async fn close(self) {
+        drop_and_drain(self).await;
+    }
+
     /// Ends one direction, or both.
     ///
     /// # Errors
@@ -188,6 +207,15 @@ impl UnixDatagram {
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = std_net::UnixDatagram::pair()?;
         Ok((Self::from(one), Self::from(other)))
+    }
+
+    /// Closes it, and waits until that is done: what was under way for it is cancelled first, and has its
+    /// last completion.
+    ///
+    /// Dropped instead, it is closed as well, by the last completion. Safe to cancel: it is closed
+    /// nevertheless.
+    pub async fn close(self) {
+        drop_and_drain(self).await;
     }
 
     /// Names whom [`Self::send`] sends to.
