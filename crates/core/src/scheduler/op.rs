@@ -254,7 +254,7 @@ impl Ops {
 
 /// For the scheduler that drives it, on its thread.
 impl Ops {
-    /// One pass of the loop. How many completions it brought.
+    /// One pass of the loop. How many completions and orders it saw.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         let turned = self.turn_quietly(timeout);
         self.wake_others();

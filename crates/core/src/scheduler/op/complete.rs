@@ -42,10 +42,10 @@ impl Mine<'_> {
         self.in_flight() == 0 && self.here().is_some_and(|here| here.queue.is_empty())
     }
 
-    /// One pass.
+    /// One pass. How many completions and orders there were: any of them may have woken somebody.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         self.trace(Step::Turn);
-        self.take_orders();
+        let ordered = self.take_orders();
         if self.event_loop.room.is_wanted() {
             self.with_free(|own| self.event_loop.room.share(own));
         }
@@ -54,7 +54,7 @@ impl Mine<'_> {
         while let Some(token) = self.take_to_cancel() {
             self.cancel(token);
         }
-        turned?
+        turned?.map(|completions| completions + ordered)
     }
 
     fn take_to_cancel(&self) -> Option<Token> {
@@ -70,15 +70,20 @@ impl Mine<'_> {
         }
     }
 
-    /// What other threads ask for.
-    fn take_orders(&self) {
+    /// What other threads ask for. How much that was.
+    fn take_orders(&self) -> usize {
+        let mut taken = 0;
         let held_before = self.held.borrow().len();
         for _ in 0..held_before {
             let held = self.held.borrow_mut().pop_front();
             held.into_iter().for_each(|token| self.begin_ordered(token));
         }
         let slab = &self.event_loop.home.slab;
-        self.event_loop.orders.take(slab, |token, asked| self.follow(token, asked));
+        self.event_loop.orders.take(slab, |token, asked| {
+            taken += 1;
+            self.follow(token, asked);
+        });
+        taken
     }
 
     fn follow(&self, token: Token, asked: Asked) {
