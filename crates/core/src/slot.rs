@@ -243,13 +243,19 @@ impl Slot {
 
     /// Sets a flag on an op that is InFlight or Ready; the word before, unless the token is stale.
     fn mark(&self, token: Token, flag: u64) -> Option<u64> {
-        // Relaxed: only the owner (this thread) frees a slot, so the generation cannot change here.
-        let now = self.state.load(Ordering::Relaxed);
-        if generation_of(now) != token.generation() || now & STATE_MASK == FREE {
-            return None;
-        }
+        let add = |now: u64| {
+            let current = generation_of(now) == token.generation() && now & STATE_MASK != FREE;
+            current.then_some(now | flag)
+        };
+        // An exchange, because another thread may take the op meanwhile and claim the slot again.
         // AcqRel: where this finds Ready, `take` may follow at once.
-        Some(self.state.fetch_or(flag, Ordering::AcqRel))
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add).ok()
+    }
+
+    /// Whether the op under this token has not begun. Only its owner withdraws it.
+    pub(crate) fn is_queued(&self, token: Token) -> bool {
+        // Acquire: with the Release of `claim`.
+        self.state.load(Ordering::Acquire) == word(token.generation(), QUEUED)
     }
 
     /// Transition 4: hands outcome and resource to `f`, then frees the slot. `None` where the op is

@@ -347,6 +347,15 @@ impl LocalScheduler {
         let _timers = time::enter(&self.timers);
         let _ops = op::enter(self.ops.as_ref());
         self.here.stop.set(false);
+        let ended = self.go_on_until(done);
+        // Whoever was woken last, by a timer or the loop, is not to wait for the next run.
+        if let Some(ops) = &self.ops {
+            ops.send_posts();
+        }
+        ended
+    }
+
+    fn go_on_until(&self, done: impl Fn() -> bool) -> Result<(), RunError> {
         self.take_arrived();
         while !done() {
             match self.pass() {

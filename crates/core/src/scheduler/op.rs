@@ -275,7 +275,7 @@ impl Ops {
 
     /// Whether a turn may bring something.
     pub(super) fn is_busy(&self) -> bool {
-        !self.0.orders.is_empty() || self.in_charge().in_flight() > 0
+        !self.0.orders.is_empty() || self.0.room.is_wanted() || self.in_charge().in_flight() > 0
     }
 
     /// Whether another thread asks for something. After a fence it sees all that was asked before.

@@ -29,14 +29,13 @@ const SENDERS_WAIT_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Peers {
     homes: Vec<Arc<Home>>,
-    /// Those with a message that may not be published yet, and whose ring is borrowed, one bit for each;
-    /// and how many calls there were then.
-    waiting: (u64, u64),
+    /// Those with a message that may not be published yet, and whose ring is borrowed, one bit for each.
+    waiting: u64,
 }
 
 impl Peers {
     pub(super) fn new() -> Self {
-        Self { homes: Vec::with_capacity(PEERS_MAX as usize), waiting: (0, 0) }
+        Self { homes: Vec::with_capacity(PEERS_MAX as usize), waiting: 0 }
     }
 
     /// Under which number a failure will name it; `None` where there are too many.
@@ -49,7 +48,9 @@ impl Peers {
             return Some(self.homes.len() as u32 - 1);
         }
         // Whoever has no ring any more needs no message.
-        let number = self.homes.iter().position(|known| !known.has_ring())?;
+        let mut known = self.homes.iter().enumerate();
+        let (number, _) =
+            known.find(|(number, known)| self.waiting & 1 << number == 0 && !known.has_ring())?;
         self.homes[number] = home.clone();
         Some(number as u32)
     }
@@ -70,7 +71,7 @@ impl UringDriver {
     fn send_message(&mut self, other: &Arc<Home>) -> bool {
         self.return_rings();
         let Some(number) = self.peers.number(other) else { return false };
-        let (waiting, _) = self.peers.waiting;
+        let waiting = self.peers.waiting;
         let bit = 1 << number;
         if waiting & bit != 0 && !self.ring.is_sqpoll() {
             return true;
@@ -90,22 +91,14 @@ impl UringDriver {
             other.return_ring();
             return sent;
         }
-        self.peers.waiting = (waiting | bit, self.ring.enters);
+        self.peers.waiting |= bit;
         true
     }
 
     /// Gives back what was borrowed for messages that the kernel has taken (M2).
     pub(super) fn return_rings(&mut self) {
-        let (waiting, calls) = self.peers.waiting;
-        if waiting == 0 {
-            return;
-        }
-        let taken = match self.ring.is_sqpoll() {
-            true => self.ring.unpublished() == 0,
-            false => calls != self.ring.enters,
-        };
-        if taken {
-            self.peers.waiting = (0, 0);
+        if self.peers.waiting != 0 && self.ring.unpublished() == 0 {
+            let waiting = std::mem::take(&mut self.peers.waiting);
             self.peers.rings_of(waiting).for_each(Home::return_ring);
         }
     }
@@ -124,7 +117,7 @@ impl UringDriver {
         if self.ring.unpublished() > 0 || self.ring.has_anything() {
             self.peers.homes.iter().for_each(|home| home.doorbell.ring());
         }
-        let (waiting, _) = std::mem::take(&mut self.peers.waiting);
+        let waiting = std::mem::take(&mut self.peers.waiting);
         self.peers.rings_of(waiting).for_each(Home::return_ring);
         // Who does not give it back in so long never does.
         self.home.close_ring(SENDERS_WAIT_MAX);

@@ -269,6 +269,8 @@ impl Worker {
         self.ticks.set(ticks);
         peers[ticks % peers.len()].timers.fire_late(LATE);
         self.turn();
+        // Whoever a timer or the loop woke.
+        self.send_posts();
         self.take_mail(here);
     }
 

@@ -103,6 +103,10 @@ impl Mine<'_> {
     }
 
     fn begin_ordered(&self, token: Token) {
+        if !self.event_loop.home.slab.slot(token).is_queued(token) {
+            // Withdrawn while it was held back: the slot may be somebody else's, who prepares it.
+            return;
+        }
         match self.enqueue(token) {
             Ok(()) => self.trace(Step::Enqueued(token)),
             Err(Error::Kind(ErrorKind::Busy)) => self.held.borrow_mut().push_back(token),
@@ -195,7 +199,8 @@ impl Mine<'_> {
         let slab = &self.event_loop.home.slab;
         let closed = Outcome { result: ErrorKind::Closed.to_result(), flags: 0 };
         self.event_loop.orders.close(slab, |token, asked| {
-            self.follow(token, if asked.has(Asked::START) { Asked::CANCEL } else { asked });
+            // What was to begin does not any more.
+            self.follow(token, if asked.has(Asked::LEAVE) { Asked::LEAVE } else { Asked::CANCEL });
         });
         for token in std::mem::take(&mut *self.held.borrow_mut()) {
             self.answer(token, closed);
@@ -210,6 +215,7 @@ impl Mine<'_> {
             }
         }
         drop(driver);
+        self.with_free(|own| self.event_loop.room.close(own));
         self.wake_others();
         self.untie();
         // Relaxed: whoever waited for the end sees it.

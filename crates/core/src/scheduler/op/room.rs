@@ -21,7 +21,10 @@ use crate::slab::{FreeList, Slab};
 use crate::sync::Notify;
 use crate::token::Token;
 use crate::waker::WakerRef;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::PoisonError;
+use std::task::Poll;
 
 /// One slot in so many lies on the shelf from the start.
 const SHELF_PART: u32 = 4;
@@ -31,6 +34,8 @@ pub(super) struct Room {
     shelf: Mutex<Vec<u32>>,
     wanting: AtomicUsize,
     bell: Notify,
+    /// Not zero: the loop is gone, and no slot will come.
+    closed: AtomicUsize,
 }
 
 /// Somebody wants room, until it is dropped.
@@ -54,7 +59,15 @@ impl Room {
         let mut shelf = Vec::with_capacity(slab.len() as usize);
         shelf.extend((0..slab.len() / SHELF_PART).filter_map(|_| own.take()));
         let bell = Notify::new();
-        (Self { shelf: Mutex::new(shelf), wanting: AtomicUsize::new(0), bell }, own)
+        (
+            Self {
+                shelf: Mutex::new(shelf),
+                wanting: AtomicUsize::new(0),
+                bell,
+                closed: AtomicUsize::new(0),
+            },
+            own,
+        )
     }
 
     fn shelf(&self) -> MutexGuard<'_, Vec<u32>> {
@@ -77,6 +90,25 @@ impl Room {
         self.shelf().push(index);
         if self.is_wanted() {
             self.bell.notify_one();
+        }
+    }
+
+    /// The loop is gone: whoever waits is told, and whoever comes.
+    pub(super) fn close(&self, own: &mut FreeList) {
+        // Under the lock, so that who finds the shelf empty afterwards sees it.
+        let shelf = self.shelf();
+        // Relaxed: the lock.
+        self.closed.store(1, Ordering::Relaxed);
+        drop(shelf);
+        self.share(own);
+        self.bell.notify_all();
+    }
+
+    fn none_left(&self) -> ErrorKind {
+        // Relaxed: the shelf's lock was taken after `close`, or Busy is true still.
+        match self.closed.load(Ordering::Relaxed) {
+            0 => ErrorKind::Busy,
+            _ => ErrorKind::Closed,
         }
     }
 
@@ -114,7 +146,7 @@ impl EventLoop {
             }),
             None => self.room.shelf().pop(),
         };
-        let index = index.ok_or(ErrorKind::Busy)?;
+        let index = index.ok_or_else(|| self.room.none_left())?;
         Ok(self.home.slab.claim_at(index, waker_ref).expect("a slot of a list is free"))
     }
 
@@ -138,25 +170,37 @@ impl Ops {
         mut op: Op<P>,
     ) -> Result<P::Output, Error> {
         let room = &self.0.room;
-        let _wanting = room.want();
-        loop {
-            // Once more, after having said that room is wanted (M2).
-            match (&mut op).await {
-                Err(Error::Kind(ErrorKind::Busy)) => {}
-                answer => return answer,
+        {
+            let _wanting = room.want();
+            loop {
+                let mut rung = pin!(cancel::unless_asked(room.bell.notified()));
+                // In line before the last look (M2), so that no ring is missed.
+                let heard = poll_fn(|cx| Poll::Ready(rung.as_mut().poll(cx).is_ready())).await;
+                match poll_fn(|cx| Poll::Ready(Pin::new(&mut op).poll(cx))).await {
+                    Poll::Ready(Err(Error::Kind(ErrorKind::Busy))) => {}
+                    Poll::Ready(answer) => return answer,
+                    // It has its place: whoever else waits is served from here on.
+                    Poll::Pending => break,
+                }
+                if !heard {
+                    self.0.wake();
+                    rung.await;
+                }
             }
-            self.0.wake();
-            cancel::unless_asked(room.bell.notified()).await;
         }
+        op.await
     }
 
     /// Waits until there may be room for an op, for those who poll one that said Busy.
     pub async fn room(&self) {
         let room = &self.0.room;
         let _wanting = room.want();
-        if !self.0.has_room() {
+        let mut rung = pin!(cancel::unless_asked(room.bell.notified()));
+        // In line before the look (M2).
+        let heard = poll_fn(|cx| Poll::Ready(rung.as_mut().poll(cx).is_ready())).await;
+        if !heard && !self.0.has_room() {
             self.0.wake();
-            cancel::unless_asked(room.bell.notified()).await;
+            rung.await;
         }
     }
 

@@ -89,10 +89,12 @@ impl Sending {
             match &mut self.step {
                 Step::Idle if self.done == self.memory.len() => return Poll::Ready(Ok(())),
                 Step::Idle => {
+                    // First, so that nothing is lost where there is no runtime.
+                    let ops = op::current()?;
                     let memory = std::mem::take(&mut self.memory);
                     let flags = libc::MSG_WAITALL;
                     let send = Send::new(sender.file.clone(), memory, self.done, flags);
-                    self.step = Step::InFlight(op::current()?.start(send));
+                    self.step = Step::InFlight(ops.start(send));
                 }
                 Step::Room(room) => {
                     ready!(room.poll(cx));

@@ -60,7 +60,7 @@ unsafe impl Request for Send {
 
     fn prepare(&mut self, resource: &mut Resource, _: &BlockPool) -> Result<(), Error> {
         let mut memory = std::mem::take(&mut self.memory);
-        let left = memory.len() - self.start;
+        let left = memory.get(self.start..).map_or(0, <[u8]>::len);
         resource.prepared = Prepared {
             address: memory.as_mut_ptr().wrapping_add(self.start),
             length: left.min(i32::MAX as usize) as u32,

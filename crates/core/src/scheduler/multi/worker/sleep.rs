@@ -63,6 +63,7 @@ impl Worker {
             ops.wake_others();
         }
         self.peer().timers.fire();
+        self.send_posts();
         self.check(here);
         roused == Roused::Searching
     }
@@ -114,6 +115,7 @@ impl Worker {
             while let Some(task) = self.next(here) {
                 // SAFETY: as in `run`.
                 unsafe { task_run::run::<false>(task, here) };
+                self.send_posts();
             }
             if task_run::pinned_left(depot, self.index) == 0 {
                 self.peer().mail.close();
