@@ -41,7 +41,6 @@ mod tests {
     use crate::encode;
     use crate::ring::Ring;
     use crate::sqpoll::thread::Thread;
-    use std::os::fd::AsRawFd;
     use std::time::Duration;
 
     /// How long the thread wants a CPU while this one sleeps.
@@ -52,31 +51,38 @@ mod tests {
         Some(wanted()?.saturating_sub(before))
     }
 
-    #[test]
-    #[expect(clippy::print_stderr, reason = "a skip says why")]
-    fn it_keeps_the_thread_awake_until_it_is_closed() {
-        const PAUSE: Duration = Duration::from_millis(300);
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    /// Whether the thread was kept awake, and slept afterwards. An error says why nobody can tell.
+    fn keeps_and_lets_go() -> Result<bool, &'static str> {
         let thread = SqThread { cpu: None, idle_ms: 4, attach: None };
         let flags = Flags::default();
         let ring = build(&Attempt { entries: 4, completions: 8, flags, sqpoll: Some(thread) });
-        let Ok(ring) = ring else { return eprintln!("SKIP: no SQ thread") };
-        let keeper = Keeper::attach(ring.as_raw_fd(), 2000).expect("a second ring");
-        // On a busy machine it may have slept before the keeper came: an entry wakes it.
-        let mut ring = Ring::new(ring);
+        let mut ring = Ring::new(ring.map_err(|_| "no SQ thread")?);
+        let keeper = Keeper::attach(ring.fd(), 2000).expect("a second ring");
+        // It may have slept before the keeper came: an entry wakes it.
         encode::bell(&mut ring, -1).expect("room for one");
         ring.publish().expect("the thread is woken");
-        let Some(thread) = Thread::of_ring(ring.fd()) else {
-            return eprintln!("SKIP: the kernel does not name the thread");
-        };
+        let thread = Thread::of_ring(ring.fd()).ok_or("the kernel does not name the thread")?;
         std::thread::sleep(PAUSE);
-        let Some(kept) = awake_for(&thread, PAUSE) else {
-            return eprintln!("SKIP: the kernel does not count");
-        };
-        assert!(kept > PAUSE / 2, "{kept:?} of {PAUSE:?} with a keeper");
+        let kept = awake_for(&thread, PAUSE).ok_or("the kernel does not count")?;
         drop(keeper);
         // The kernel lets go of it a little later, and only once its queues are unmapped.
-        let asleep =
-            (0..30).any(|_| awake_for(&thread, PAUSE).is_some_and(|left| left < PAUSE / 10));
-        assert!(asleep, "it sleeps without a keeper");
+        let sleeps = || awake_for(&thread, PAUSE).is_some_and(|awake| awake < PAUSE / 10);
+        Ok(kept > PAUSE / 2 && (0..30).any(|_| sleeps()))
+    }
+
+    /// Several times, because on a busy machine others may have been at the thread's clock.
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a skip says why")]
+    fn it_keeps_the_thread_awake_until_it_is_closed() {
+        for _ in 0..10 {
+            match keeps_and_lets_go() {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(why) => return eprintln!("SKIP: {why}"),
+            }
+        }
+        panic!("a keeper keeps the thread awake, and lets it sleep when it is closed");
     }
 }
