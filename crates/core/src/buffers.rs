@@ -36,6 +36,8 @@ pub struct BufferGroup {
     /// Of each returned buffer, the one that was returned before it.
     links: Box<[AtomicU32]>,
     returned: AtomicU32,
+    /// Not zero: a loop has it.
+    taken: AtomicU32,
 }
 
 // SAFETY: the memory of each buffer has one user at a time (B1); the rest is atomic.
@@ -61,7 +63,14 @@ impl BufferGroup {
             following: words(),
             links: words(),
             returned: AtomicU32::new(NONE),
+            taken: AtomicU32::new(0),
         })
+    }
+
+    /// Makes it one loop's, for good: two drivers would lend the same memory. Whether it was nobody's.
+    pub(crate) fn take_for_a_loop(&self) -> bool {
+        // Relaxed: nothing is handed over by it.
+        self.taken.swap(1, Ordering::Relaxed) == 0
     }
 
     /// How many there are.
@@ -98,8 +107,13 @@ impl BufferGroup {
         self.following[usize::from(number)].store(next.into(), Ordering::Relaxed);
     }
 
-    /// Gives a buffer back to the driver, from any thread: for whoever took it by its number. Once.
-    pub fn give_back(&self, number: u16) {
+    /// Gives a buffer back to the driver, from any thread.
+    ///
+    /// # Safety
+    ///
+    /// The buffer was picked for a completion, and nobody looks at it any more: this is called once for
+    /// each time, by whoever took it by its number.
+    pub unsafe fn give_back(&self, number: u16) {
         let link = &self.links[usize::from(number)];
         // Relaxed: read again by the exchange.
         let mut head = self.returned.load(Ordering::Relaxed);
@@ -200,7 +214,8 @@ impl AsRef<[u8]> for PickedBuffer {
 
 impl Drop for PickedBuffer {
     fn drop(&mut self) {
-        self.group.give_back(self.number);
+        // SAFETY: it was this one's alone (B1), and is used up.
+        unsafe { self.group.give_back(self.number) };
     }
 }
 
@@ -237,7 +252,9 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..4u16 {
                 let group = &group;
-                scope.spawn(move || (0..16).for_each(|k| group.give_back(thread * 16 + k)));
+                // SAFETY: each once, and nobody looks at any.
+                let give = move |k| unsafe { group.give_back(thread * 16 + k) };
+                scope.spawn(move || (0..16).for_each(give));
             }
         });
         assert_eq!(returned(&group), (0..64).collect::<Vec<_>>());

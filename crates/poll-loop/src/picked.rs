@@ -1,8 +1,6 @@
 //! Groups of buffers that are picked when there is something to put into them: a list of those that
 //! are free, in memory of this thread's, fed by what was given back.
 
-#![forbid(unsafe_code)]
-
 use std::sync::Arc;
 use wakering_core::Error;
 use wakering_core::abi::{ErrorKind, completion_flag};
@@ -98,7 +96,8 @@ mod tests {
         assert_eq!(groups.pick(&mut op), Err(-libc::ENOBUFS));
         groups.put_back(other);
         assert_eq!(groups.pick(&mut op), Ok(other));
-        buffers.give_back(0);
+        // SAFETY: nobody looks at it.
+        unsafe { buffers.give_back(0) };
         assert_eq!(groups.pick(&mut op), Ok(one));
         groups.remove(op.group);
         assert_eq!(groups.pick(&mut op), Err(-libc::ENOBUFS));

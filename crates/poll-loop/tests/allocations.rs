@@ -91,7 +91,9 @@ impl Run {
             .turn(Some(Duration::from_millis(1)), usize::MAX, &mut |completion| {
                 let flags = completion.outcome.flags;
                 if flags & completion_flag::PICKED != 0 {
-                    picked.give_back((flags >> completion_flag::PICKED_SHIFT) as u16);
+                    let number = (flags >> completion_flag::PICKED_SHIFT) as u16;
+                    // SAFETY: it was picked for this completion.
+                    unsafe { picked.give_back(number) };
                 }
                 if flags & completion_flag::MORE != 0 {
                     return;

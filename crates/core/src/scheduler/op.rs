@@ -162,7 +162,7 @@ impl Ops {
     ///
     /// # Errors
     ///
-    /// WrongLoop on another thread; Unsupported where the driver cannot.
+    /// WrongLoop on another thread; Unsupported where the driver cannot; Busy where a loop has it already.
     pub fn add_buffers(&self, group: Arc<BufferGroup>) -> Result<u16, Error> {
         self.0.mine().ok_or(ErrorKind::WrongLoop)?.add_buffers(group)
     }

@@ -147,7 +147,8 @@ impl<D: Driver> Lane<D> {
         if orphaned {
             undo(opcode, &answer);
             if let (Some(number), Some((_, group))) = (answer.picked(), &self.group) {
-                group.give_back(number);
+                // SAFETY: it was picked for this completion.
+                unsafe { group.give_back(number) };
             }
         } else {
             self.answers.push((token, answer));

@@ -345,6 +345,9 @@ impl<'a> Mine<'a> {
     }
 
     pub(super) fn add_buffers(&self, group: Arc<BufferGroup>) -> Result<u16, Error> {
+        if !group.take_for_a_loop() {
+            return Err(ErrorKind::Busy.into());
+        }
         let number = self.with_driver(|driver| driver.add_buffers(group.clone()))??;
         let groups = self.event_loop.groups.write();
         groups.unwrap_or_else(PoisonError::into_inner).push((number, group));
