@@ -4,11 +4,12 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 use support::{Folder, Lane, alone, open_fds, pipe, skip, transfer, write_to};
-use wakering_core::Driver;
 use wakering_core::Error;
 use wakering_core::abi::{ErrorKind, Opcode, op_flag};
 use wakering_core::resource::Prepared;
+use wakering_core::{Completion, Driver};
 use wakering_uring_loop::UringConfig;
 
 /// A lane that can register, else a printed skip.
@@ -82,6 +83,26 @@ fn a_buffer_unregistered_in_flight_is_held_until_the_op_ends() {
     write_to(&writer, b"bytes");
     assert_eq!(lane.result(token), 5);
     assert_eq!(&memory[..5], b"bytes");
+}
+
+#[test]
+fn a_drain_waits_for_an_op_on_a_registered_buffer() {
+    let _alone = alone();
+    let Some(mut lane) = lane(UringConfig::inline(4)) else { return };
+    let (reader, _writer) = pipe();
+    let mut memory = vec![0u8; 4096];
+    // SAFETY: `memory` outlives the lane's use of it.
+    let place = match unsafe { lane.driver.register_buffer(memory.as_mut_ptr(), 4096) } {
+        Err(Error::Os(libc::ENOMEM)) => return skip("locked memory is short"),
+        place => place.unwrap(),
+    };
+    let read = transfer(Opcode::Read, reader.as_raw_fd(), &mut memory[..5], 0);
+    lane.start(Prepared { registered: place, ..read });
+    lane.driver.publish().unwrap();
+    let mut results = Vec::new();
+    let mut sink = |completion: Completion| results.push(completion.outcome.result);
+    let drained = lane.driver.drain(Duration::from_secs(20), &mut sink);
+    assert_eq!((drained.still_in_flight, results), (0, vec![-libc::ECANCELED]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use support::net::every_personality;
 use support::{Lane, has, transfer};
 use wakering_core::abi::Opcode;
 use wakering_core::resource::{Control, Prepared};
-use wakering_core::{Driver, Token};
+use wakering_core::{Completion, Driver, Token};
 
 fn connected() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -52,6 +52,34 @@ fn a_slot_is_in_flight_until_the_notification() {
         assert!(result > 0 && sent <= result as usize, "{result} sent, {sent} read");
         assert!(came[..sent].iter().all(|&byte| byte == 0x5A));
         assert_eq!(lane.driver.counters().stale, 0);
+    }
+}
+
+/// The send is done, and its buffer still the kernel's: an end without time says so, and one with time waits.
+#[test]
+fn a_drain_waits_for_the_notification() {
+    for mut lane in every_personality(4) {
+        if !has(&lane, Opcode::SendZc) {
+            return;
+        }
+        let (client, mut server) = connected();
+        let mut bytes = vec![0x5A; 128 * 1024];
+        let token = lane.start(transfer(Opcode::SendZc, client.as_raw_fd(), &mut bytes, 0));
+        assert!(stays_in_flight(&mut lane, token));
+        let mut results = Vec::new();
+        let mut sink = |completion: Completion| results.push(completion.outcome.result);
+        let drained = lane.driver.drain(Duration::ZERO, &mut sink);
+        assert_eq!(drained.still_in_flight, 1, "its bytes were not read yet");
+        let reading = std::thread::spawn(move || {
+            let mut came = Vec::new();
+            server.read_to_end(&mut came).unwrap();
+            came
+        });
+        let drained = lane.driver.drain(Duration::from_secs(20), &mut sink);
+        assert_eq!(drained.still_in_flight, 0);
+        drop(client);
+        assert_eq!(reading.join().unwrap().len(), results[0] as usize);
+        assert_eq!(results.len(), 1);
     }
 }
 
