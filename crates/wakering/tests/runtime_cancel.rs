@@ -17,7 +17,7 @@ mod around;
 #[path = "support/drivers.rs"]
 mod drivers;
 
-use around::{ANYWHERE, alone, descriptors, glance, number, pair, until};
+use around::{ANYWHERE, alone, beside, descriptors, glance, number, pair, until};
 use drivers::{drivers, personalities};
 
 /// Has somebody cancel after a few turns.
@@ -33,6 +33,7 @@ fn cancel_soon(token: &CancelToken, turns: u64) -> LocalJoinHandle<()> {
 
 #[test]
 fn f19_a_cancelled_read_gives_its_buffer_back_and_the_next_one_gets_all() {
+    let _beside = beside();
     for builder in personalities() {
         let runtime = builder.build_local().unwrap();
         runtime.block_on(async {
@@ -55,6 +56,7 @@ fn f19_a_cancelled_read_gives_its_buffer_back_and_the_next_one_gets_all() {
 
 #[test]
 fn f19_messages_accepts_and_files_are_cancelled_the_same_way() {
+    let _beside = beside();
     for builder in personalities() {
         let runtime = builder.build_local().unwrap();
         runtime.block_on(async {
@@ -91,6 +93,7 @@ fn f19_messages_accepts_and_files_are_cancelled_the_same_way() {
 
 #[test]
 fn v13_a_cancel_that_comes_late_changes_nothing_and_a_token_is_good_again() {
+    let _beside = beside();
     for builder in drivers() {
         let runtime = builder.build_local().unwrap();
         runtime.block_on(async {
@@ -114,6 +117,7 @@ fn v13_a_cancel_that_comes_late_changes_nothing_and_a_token_is_good_again() {
 /// A cancel and four bytes, in any order: either they are the answer, or the next read's.
 #[test]
 fn f19_of_a_hundred_thousand_races_each_has_exactly_one_outcome() {
+    let _beside = beside();
     let races = number("WAKERING_RACES", 20_000);
     for builder in personalities() {
         let runtime = builder.build_local().unwrap();
@@ -163,6 +167,7 @@ fn f19_of_a_hundred_thousand_races_each_has_exactly_one_outcome() {
 
 #[test]
 fn f19_tokens_are_cancelled_from_other_threads_on_ops_of_other_loops() {
+    let _beside = beside();
     for builder in personalities() {
         let runtime = builder.workers(2).loops(1).build().unwrap();
         let reading = runtime.scheduler().spawn_on(1, || async {
@@ -184,6 +189,7 @@ fn f19_tokens_are_cancelled_from_other_threads_on_ops_of_other_loops() {
 
 #[test]
 fn a_token_ends_the_wait_for_room_too() {
+    let _beside = beside();
     for builder in drivers() {
         let runtime = builder.slots(8).build_local().unwrap();
         runtime.block_on(async {
@@ -205,6 +211,7 @@ fn a_token_ends_the_wait_for_room_too() {
 /// Numbered records arrive while reads are polled once and dropped.
 #[test]
 fn f19_no_byte_is_lost_by_reads_that_lose_a_million_selects() {
+    let _beside = beside();
     let selects = number("WAKERING_SELECTS", 50_000);
     for builder in personalities() {
         let runtime = builder.build_local().unwrap();
@@ -287,6 +294,7 @@ fn v14_ten_thousand_opens_that_are_given_up_leave_no_descriptor() {
 
 #[test]
 fn an_accept_that_is_dropped_leaves_the_connection_to_the_next_one() {
+    let _beside = beside();
     for builder in personalities() {
         let runtime = builder.build_local().unwrap();
         runtime.block_on(async {

@@ -13,7 +13,7 @@ mod around;
 #[path = "support/drivers.rs"]
 mod drivers;
 
-use around::{ANYWHERE, alone, descriptors, glance, pair, until};
+use around::{ANYWHERE, alone, beside, descriptors, glance, pair, until};
 use drivers::personalities;
 
 /// Tasks that wait at sockets of their own, each with an op in flight.
@@ -147,6 +147,7 @@ fn v11_an_open_that_is_given_up_is_closed_before_the_scope_is_over() {
 
 #[test]
 fn f19_a_stream_that_outlives_a_scope_keeps_its_bytes() {
+    let _beside = beside();
     for builder in personalities() {
         let runtime = builder.build_local().unwrap();
         runtime.block_on(async {
@@ -185,6 +186,7 @@ fn f19_tasks_of_a_scope_run_on_all_workers_with_ops_of_other_loops() {
 /// From outside the runtime's tasks a scope spawns where it is told to.
 #[test]
 fn a_scope_spawns_by_whatever_means() {
+    let _beside = beside();
     for builder in personalities() {
         let runtime = builder.workers(1).build().unwrap();
         let sum = runtime.block_on(scope(async |scope| {

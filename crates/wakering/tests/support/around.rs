@@ -5,17 +5,24 @@
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::task::Poll;
 use wakering::net::{TcpListener, TcpStream};
 use wakering::task::yield_now;
 
 pub(crate) const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Descriptors and threads are counted by process: one test at a time.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static SERIAL: Mutex<()> = Mutex::new(());
-    SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
+/// Descriptors and threads are counted by process.
+static PROCESS: RwLock<()> = RwLock::new(());
+
+/// No other test runs meanwhile.
+pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
+    PROCESS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Others that count nothing run too.
+pub(crate) fn beside() -> RwLockReadGuard<'static, ()> {
+    PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Open descriptors of this process.
