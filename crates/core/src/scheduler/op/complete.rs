@@ -40,13 +40,18 @@ impl Mine<'_> {
         self.in_flight() == 0 && self.here().is_some_and(|here| here.queue.is_empty())
     }
 
-    /// One pass. How many completions and orders there were: any of them may have woken somebody.
+    /// One pass. How many completions and orders there were, and whether room was shared: any of it may have
+    /// woken somebody.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         self.trace(Step::Turn);
-        let ordered = self.take_orders();
-        if self.event_loop.room.is_wanted() {
-            self.with_free(|own| self.event_loop.room.share(own));
+        // An order may have woken somebody here, an op that was let go or withdrawn, and so may room.
+        let room = &self.event_loop.room;
+        let shared = room.is_wanted() && self.with_free(|own| room.share(own));
+        if shared {
+            room.ring();
         }
+        let ordered = self.take_orders() + usize::from(shared);
+        let timeout = if ordered > 0 { Some(Duration::ZERO) } else { timeout };
         let mut sink = |completion| self.complete(completion);
         let turned = self.with_driver(|driver| driver.turn(timeout, COMPLETIONS_MAX, &mut sink));
         while let Some(token) = self.take_to_cancel() {
@@ -214,6 +219,7 @@ impl Mine<'_> {
         }
         drop(driver);
         self.with_free(|own| self.event_loop.room.close(own));
+        self.event_loop.room.ring();
         self.wake_others();
         self.untie();
         // Relaxed: whoever waited for the end sees it.

@@ -93,7 +93,7 @@ impl Room {
         }
     }
 
-    /// The loop is gone: whoever waits is told, and whoever comes.
+    /// The loop is gone: whoever comes is told, and with [`Self::ring`] whoever waits.
     pub(super) fn close(&self, own: &mut FreeList) {
         // Under the lock, so that who finds the shelf empty afterwards sees it.
         let shelf = self.shelf();
@@ -101,7 +101,6 @@ impl Room {
         self.closed.store(1, Ordering::Relaxed);
         drop(shelf);
         self.share(own);
-        self.bell.notify_all();
     }
 
     fn none_left(&self) -> ErrorKind {
@@ -112,18 +111,20 @@ impl Room {
         }
     }
 
-    /// Puts the loop's own slots where others find them.
-    pub(super) fn share(&self, own: &mut FreeList) {
+    /// Puts the loop's own slots where others find them. Whether there were some: then
+    /// [`Self::ring`] follows, which may wake anybody.
+    pub(super) fn share(&self, own: &mut FreeList) -> bool {
         let mut shelf = self.shelf();
         let before = shelf.len();
         while let Some(index) = own.take() {
             shelf.push(index);
         }
-        let shared = shelf.len() > before;
-        drop(shelf);
-        if shared {
-            self.bell.notify_all();
-        }
+        shelf.len() > before
+    }
+
+    /// Everybody who waits looks again.
+    pub(super) fn ring(&self) {
+        self.bell.notify_all();
     }
 }
 
