@@ -22,7 +22,7 @@ use crate::sync::Notify;
 use crate::token::Token;
 use crate::waker::WakerRef;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::PoisonError;
 use std::task::Poll;
 
@@ -171,25 +171,16 @@ impl Ops {
         mut op: Op<P>,
     ) -> Result<P::Output, Error> {
         let room = &self.0.room;
-        {
-            let _wanting = room.want();
-            loop {
-                let mut rung = pin!(cancel::unless_asked(room.bell.notified()));
-                // In line before the last look (M2), so that no ring is missed.
-                let heard = poll_fn(|cx| Poll::Ready(rung.as_mut().poll(cx).is_ready())).await;
-                match poll_fn(|cx| Poll::Ready(Pin::new(&mut op).poll(cx))).await {
-                    Poll::Ready(Err(Error::Kind(ErrorKind::Busy))) => {}
-                    Poll::Ready(answer) => return answer,
-                    // It has its place: whoever else waits is served from here on.
-                    Poll::Pending => break,
-                }
-                if !heard {
-                    self.0.wake();
-                    rung.await;
-                }
+        let _wanting = room.want();
+        loop {
+            // Once more, after having said that room is wanted (M2).
+            match (&mut op).await {
+                Err(Error::Kind(ErrorKind::Busy)) => {}
+                answer => return answer,
             }
+            self.0.wake();
+            cancel::unless_asked(room.bell.notified()).await;
         }
-        op.await
     }
 
     /// Waits until there may be room for an op, for those who poll one that said Busy.
