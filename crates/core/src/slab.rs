@@ -47,6 +47,7 @@ impl Slab {
     }
 
     /// Claims the slot at `index` (transition 1).
+    #[inline]
     pub fn claim_at(&self, index: u32, waker_ref: WakerRef) -> Result<Token, Busy> {
         let slot = self.get(index).ok_or(Busy)?;
         Ok(Token::new(index, slot.claim(waker_ref)?))
@@ -77,11 +78,13 @@ impl FreeList {
     }
 
     /// The index of a free slot, which is the caller's to claim.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<u32> {
         self.free.pop()
     }
 
     /// Takes back an index after the op at it was taken.
+    #[inline]
     pub fn give_back(&mut self, index: u32) {
         debug_assert!(self.free.len() < self.free.capacity(), "given back twice");
         self.free.push(index);

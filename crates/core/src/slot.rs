@@ -21,6 +21,8 @@
 //! - **I4** The generation is part of the state word, so every transition by token fails when the
 //!   slot was given to somebody else since.
 //! - **I5** 3 happens once: after it the state is not InFlight, and 2 is the only way there.
+//! - **I6** From the moment that a ring has the op until 3, each transition is made by the ring's thread:
+//!   an owner on another asks it for 5 and 6. What relies on that is called `at_home`.
 
 pub(crate) mod order;
 pub(crate) mod telling;
@@ -159,6 +161,7 @@ impl Slot {
     }
 
     /// Transition 1. The generation of this use.
+    #[inline]
     pub fn claim(&self, waker_ref: WakerRef) -> Result<u32, Busy> {
         // Relaxed: only this thread makes a slot Free (I3).
         let now = self.state.load(Ordering::Relaxed);
@@ -174,6 +177,7 @@ impl Slot {
     }
 
     /// Transition 2: from here on the caller, or the kernel that it tells, owns the resource.
+    #[inline]
     pub fn publish(&self, token: Token) -> Publish {
         let queued = word(token.generation(), QUEUED);
         let in_flight = word(token.generation(), IN_FLIGHT);
@@ -185,6 +189,7 @@ impl Slot {
     }
 
     /// Transition 3, by whoever published. Touches nothing where the token is stale.
+    #[inline]
     pub fn complete(&self, token: Token, outcome: Outcome) -> Completed {
         // Acquire: with the Release half of `publish`, where another thread published.
         let now = self.state.load(Ordering::Acquire);
@@ -196,6 +201,34 @@ impl Slot {
         // An addition, because 5 and 6 may set their flags meanwhile; nobody else leaves InFlight.
         // Release: with the Acquire of `take`.
         self.state.fetch_add(READY - IN_FLIGHT, Ordering::AcqRel);
+        Completed::Deliver
+    }
+
+    /// As [`Self::publish`], by the thread of a ring: no other makes a transition of the op meanwhile,
+    /// so it takes no exchange (I6).
+    #[inline]
+    pub fn publish_at_home(&self, token: Token) -> Publish {
+        // Acquire: with the Release of `claim`, where another thread claimed and handed over.
+        if self.state.load(Ordering::Acquire) != word(token.generation(), QUEUED) {
+            return Publish::Gone;
+        }
+        // Relaxed: for this thread, and for the kernel, which is told of the op after this.
+        self.state.store(word(token.generation(), IN_FLIGHT), Ordering::Relaxed);
+        Publish::Go
+    }
+
+    /// As [`Self::complete`], of what was published at home (I6).
+    #[inline]
+    pub fn complete_at_home(&self, token: Token, outcome: Outcome) -> Completed {
+        // Relaxed: written by this thread.
+        let now = self.state.load(Ordering::Relaxed);
+        if generation_of(now) != token.generation() || now & STATE_MASK != IN_FLIGHT {
+            return Completed::Stale;
+        }
+        // SAFETY: InFlight, and this thread published: `outcome` is its own until Ready (I1, I5).
+        self.outcome.with_mut(|place| unsafe { place.write(outcome) });
+        // A store, because 5 and 6 are this thread's too. Release: with the Acquire of `take`.
+        self.state.store(now + (READY - IN_FLIGHT), Ordering::Release);
         Completed::Deliver
     }
 
@@ -260,6 +293,7 @@ impl Slot {
 
     /// Transition 4: hands outcome and resource to `f`, then frees the slot. `None` where the op is
     /// not Ready or the token is stale.
+    #[inline]
     pub fn take<R>(&self, token: Token, f: impl FnOnce(Taken, &mut Resource) -> R) -> Option<R> {
         // Acquire: with the Release of `complete`.
         let now = self.state.load(Ordering::Acquire);
@@ -288,6 +322,7 @@ impl Slot {
     ///
     /// The caller is the owning thread and the op is Queued or Ready (I2), or the caller published
     /// it and has not completed it (I1).
+    #[inline]
     pub unsafe fn with_resource<R>(&self, f: impl FnOnce(&mut Resource) -> R) -> R {
         // SAFETY: the caller is the only one to reach it.
         self.resource.with_mut(|resource| f(unsafe { &mut *resource }))
@@ -300,6 +335,7 @@ impl Slot {
     }
 
     /// Whether the op under this token has an answer.
+    #[inline]
     pub fn is_ready(&self, token: Token) -> bool {
         // Acquire: with the Release of `complete`.
         let now = self.state.load(Ordering::Acquire);
@@ -314,13 +350,23 @@ impl Slot {
         generation_of(now) == token.generation() && now & CANCEL_REQUESTED != 0
     }
 
+    /// Whether 6 was made on the op under this token, for the loop that completes it.
+    #[inline]
+    pub fn is_orphaned(&self, token: Token) -> bool {
+        // Relaxed: the loop's own thread sets the flag.
+        let now = self.state.load(Ordering::Relaxed);
+        generation_of(now) == token.generation() && now & ORPHANED != 0
+    }
+
     /// Whom to tell, for the loop that completes an op without taking it.
+    #[inline]
     pub fn waker_ref(&self) -> WakerRef {
         // Relaxed: written before the op was handed on.
         WakerRef::from_bits(self.waker_ref.load(Ordering::Relaxed))
     }
 
     /// The token of the slot's present use, unless it is Free. Only a hint on other threads.
+    #[inline]
     pub fn current(&self, index: u32) -> Option<Token> {
         let now = self.state.load(Ordering::Relaxed);
         (now & STATE_MASK != FREE).then(|| Token::new(index, generation_of(now)))

@@ -48,12 +48,14 @@ impl WakerRef {
     }
 
     /// A task. `id` is below 2^30.
+    #[inline]
     pub const fn task(id: u32, generation: u32) -> Self {
         debug_assert!(id <= INDEX_MAX);
         Self(((generation as u64) << 32) | ((id as u64) << TAG_BITS) | TAG_TASK)
     }
 
     /// Taken apart.
+    #[inline]
     pub const fn wakee(self) -> Wakee {
         let index = (self.0 as u32) >> TAG_BITS;
         match self.0 & TAG_MASK {

@@ -386,15 +386,15 @@ impl LocalScheduler {
         self.take_arrived();
         self.timers.fire();
         if let Some(ops) = &self.ops
-            && ops.is_busy()
             // A loop that fails does so again when there is nothing else to do.
-            && let Err(_error) = ops.turn(Some(Duration::ZERO))
+            && let Err(_error) = ops.turn_if_busy()
         {
             return Passed::Idle;
         }
         if here.queue.is_empty() { Passed::Idle } else { Passed::Busy }
     }
 
+    #[inline]
     fn take_arrived(&self) {
         if self.shared.entry.is_empty() {
             return;

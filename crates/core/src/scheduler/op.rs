@@ -22,6 +22,7 @@ mod cancel;
 mod complete;
 mod drain;
 mod event_loop;
+mod loop_ref;
 mod many;
 mod post;
 mod request;
@@ -40,13 +41,15 @@ use crate::buffers::BufferGroup;
 use crate::driver::{CancelKey, Driver};
 use crate::error::Error;
 use crate::home::Home;
+use crate::resource::Resource;
 use crate::slot::order::Asked;
 use crate::slot::{Completed, Outcome};
 use crate::task::here::Here;
-use crate::task::{Step, TaskId, WaitsFor, WokenFrom, note_waiting};
+use crate::task::{self, Step, TaskId, TaskRef, WaitsFor, WokenFrom};
 use crate::token::Token;
 use crate::waker::WakerRef;
 use event_loop::{EventLoop, Mine};
+use loop_ref::LoopRef;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -65,7 +68,7 @@ static OP: WaitsFor = WaitsFor::numbered("op");
 ///
 /// Only the loop answers an op: nothing here completes one.
 #[derive(Clone)]
-pub struct Ops(Arc<EventLoop>);
+pub struct Ops(LoopRef);
 
 impl std::fmt::Debug for Ops {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,13 +79,13 @@ impl std::fmt::Debug for Ops {
 impl PartialEq for Ops {
     /// Whether they are of the same loop.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::eq(self.0.as_ptr(), other.0.as_ptr())
     }
 }
 
 impl Ops {
     pub(super) fn new(driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
-        Self(EventLoop::new(driver, home, blocks_max))
+        Self(EventLoop::make(driver, home, blocks_max))
     }
 
     /// Ops that are begun and not complete. From another thread than the loop's: slots in use.
@@ -189,31 +192,24 @@ impl Ops {
         &self.0
     }
 
-    /// Enqueues what was claimed and prepared, on the loop's thread or through its orders.
+    /// Claims and prepares an op, and enqueues it on the loop's thread or through its orders.
     fn begin<P: Request>(&self, request: &mut P, cx: &Context<'_>) -> Result<Token, Error> {
         if cancel::is_cancelled() {
             return Err(cancel::REFUSED);
         }
         let mine = self.0.mine();
-        let whom = crate::task::own_waker(cx).filter(|_| self.0.is_of_this_scheduler());
-        let waker_ref = whom.map_or(WakerRef::NOBODY, TaskId::waker_ref);
+        let whom = self.0.polled(mine.as_ref(), cx);
+        let waker_ref = whom.map_or(WakerRef::NOBODY, waker_ref_of);
         let token = self.0.claim(mine.as_ref(), waker_ref)?;
         let slot = self.0.home.slab.slot(token);
         slot.telling.begin();
-        let prepared = self.0.prepare(token, request);
-        let begun = prepared.and_then(|()| match &mine {
-            Some(mine) => mine.enqueue(token),
-            None => {
-                if whom.is_none() {
-                    self.0.listen(token, cx);
-                }
-                self.0.ask(token, Asked::START)
-            }
-        });
+        let begun = match (self.0.prepare(slot, request), &mine) {
+            (Ok(()), Some(mine)) => mine.enqueue(token),
+            (Ok(()), None) => self.ask_to_start(whom, token, cx),
+            (Err(error), _) => Err(error),
+        };
         if let Err(error) = begun {
-            let withdrawn = slot.complete_at_once(token, CANCELLED);
-            debug_assert_eq!(withdrawn, Completed::Deliver);
-            self.0.free(mine.as_ref(), token, |_, resource| request.withdraw(resource));
+            self.withdraw(mine.as_ref(), token, request);
             return Err(error);
         }
         if let Some(mine) = mine {
@@ -222,19 +218,44 @@ impl Ops {
             }
             mine.trace(Step::Enqueued(token));
         }
+        note(whom, token, cx);
         Ok(token)
+    }
+
+    #[inline(never)]
+    fn ask_to_start(
+        &self,
+        whom: Option<TaskRef>,
+        token: Token,
+        cx: &Context<'_>,
+    ) -> Result<(), Error> {
+        if whom.is_none() {
+            self.0.listen(token, cx);
+        }
+        self.0.ask(token, Asked::START)
+    }
+
+    /// Takes back what could not be started.
+    #[cold]
+    fn withdraw<P: Request>(&self, mine: Option<&Mine<'_>>, token: Token, request: &mut P) {
+        let slot = self.0.home.slab.slot(token);
+        let withdrawn = slot.complete_at_once(token, CANCELLED);
+        debug_assert_eq!(withdrawn, Completed::Deliver);
+        self.0.free(mine, slot, token, |_, resource| request.withdraw(resource));
     }
 
     /// Sees to it that whoever polls now is told. Whether the op is over instead.
     fn remember(&self, token: Token, cx: &Context<'_>) -> bool {
         let slot = self.0.home.slab.slot(token);
-        if let Some(task) = crate::task::own_waker(cx)
-            && task.waker_ref() == slot.waker_ref()
-            && self.0.is_of_this_scheduler()
-        {
-            return slot.telling.is_told();
+        let whom = self.0.polled(self.0.mine().as_ref(), cx);
+        let over = match whom.filter(|&task| waker_ref_of(task) == slot.waker_ref()) {
+            Some(_) => slot.telling.is_told(),
+            None => !self.0.listen(token, cx),
+        };
+        if !over {
+            note(whom, token, cx);
         }
-        !self.0.listen(token, cx)
+        over
     }
 
     /// The future of a started op is gone.
@@ -252,13 +273,33 @@ impl Ops {
     }
 }
 
+#[inline]
+fn waker_ref_of(task: TaskRef) -> WakerRef {
+    TaskId::of(task).waker_ref()
+}
+
+/// Notes that the task that is polled waits for an op. `whom` where it is found already.
+#[inline]
+fn note(whom: Option<TaskRef>, token: Token, cx: &Context<'_>) {
+    let word = token.index() as usize;
+    match whom {
+        Some(task) => task::note(task, &OP, word, WokenFrom::Anywhere),
+        None => task::note_waiting(cx, &OP, word, WokenFrom::Anywhere),
+    }
+}
+
 /// For the scheduler that drives it, on its thread.
 impl Ops {
     /// One pass of the loop. How many completions and orders it saw.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
-        let turned = self.turn_quietly(timeout);
-        self.wake_others();
-        turned
+        self.in_charge().turn_and_wake(timeout)
+    }
+
+    /// The same without waiting, where it may bring something.
+    #[inline]
+    pub(super) fn turn_if_busy(&self) -> Result<usize, Error> {
+        let mine = self.in_charge();
+        if mine.is_busy() { mine.turn_and_wake(Some(Duration::ZERO)) } else { Ok(0) }
     }
 
     /// The same, but for the wakers of others, which are code of the program's: [`Self::wake_others`]
@@ -275,7 +316,7 @@ impl Ops {
 
     /// Whether a turn may bring something.
     pub(super) fn is_busy(&self) -> bool {
-        !self.0.orders.is_empty() || self.0.room.is_wanted() || self.in_charge().in_flight() > 0
+        self.in_charge().is_busy()
     }
 
     /// Whether another thread asks for something. After a fence it sees all that was asked before.
@@ -292,6 +333,7 @@ impl Ops {
         }
     }
 
+    #[inline]
     fn in_charge(&self) -> Mine<'_> {
         self.0.mine().expect("the loop is driven by its own thread, which has entered it")
     }
@@ -356,6 +398,7 @@ impl<P: Request> Op<P> {
     }
 
     /// Starts it, unless it was.
+    #[inline]
     fn poll_start(&mut self, cx: &Context<'_>) -> Result<(Token, bool), Error> {
         match self.stage {
             Stage::Unstarted => {
@@ -372,17 +415,23 @@ impl<P: Request> Op<P> {
         }
     }
 
+    #[inline]
+    fn is_told(&self, token: Token) -> bool {
+        self.ops.0.home.slab.slot(token).telling.is_told()
+    }
+
     /// What the told op came to.
+    #[inline]
     fn take(&mut self, token: Token) -> Result<P::Output, Error> {
         self.stage = Stage::Done;
         let event_loop = &self.ops.0;
-        if event_loop.home.slab.slot(token).telling.is_lost() {
+        let slot = event_loop.home.slab.slot(token);
+        if slot.telling.is_lost() {
             return Err(ErrorKind::Closed.into());
         }
         let mine = event_loop.mine();
-        let request = &mut self.request;
-        Ok(event_loop
-            .free(mine.as_ref(), token, |outcome, resource| request.finish(outcome, resource)))
+        let finish = |outcome, resource: &mut Resource| self.request.finish(outcome, resource);
+        Ok(event_loop.free(mine.as_ref(), slot, token, finish))
     }
 }
 
@@ -394,21 +443,21 @@ impl<P: Request> Future for Op<P> {
     /// # Panics
     ///
     /// Once it was ready with anything else.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let (token, began) = match this.poll_start(cx) {
-            Ok(started) => started,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
-        let slot = this.ops.0.home.slab.slot(token);
-        if !began && (slot.telling.is_told() || this.ops.remember(token, cx)) {
-            return Poll::Ready(this.take(token));
+        match this.poll_start(cx) {
+            Ok((token, false)) if this.is_told(token) || this.ops.remember(token, cx) => {
+                Poll::Ready(this.take(token))
+            }
+            Ok((_, began)) => {
+                if !began {
+                    this.cancel_if_asked();
+                }
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
         }
-        if !began {
-            this.cancel_if_asked();
-        }
-        note_waiting(cx, &OP, token.index() as usize, WokenFrom::Anywhere);
-        Poll::Pending
     }
 }
 

@@ -69,8 +69,8 @@ pub use waits::{WaitsFor, WokenFrom, note_waiting};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use header::TaskRef;
-pub(crate) use waits::keep_inside;
-pub(crate) use waker::{is_same as is_same_waker, own_waker};
+pub(crate) use waits::{keep_inside, note};
+pub(crate) use waker::{is_same as is_same_waker, polled};
 
 /// The number of a task in its scheduler: a place, and which use of it. No two tasks of a scheduler
 /// have the same within 16 million uses of a place.

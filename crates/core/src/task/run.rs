@@ -433,6 +433,7 @@ pub(crate) fn pinned_left(depot: &super::pool::Depot, worker: usize) -> usize {
 }
 
 /// Wakes a task of the scheduler of `here` by number. Whether it is there.
+#[inline(always)]
 pub(crate) fn wake_by_number(here: &Here, number: u32, generation: u32) -> bool {
     let many = !here.is_home();
     let found = here.dispatch().depot.with_number(number, |task| {

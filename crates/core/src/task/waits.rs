@@ -163,7 +163,7 @@ pub fn note_waiting(cx: &Context<'_>, reason: &'static WaitsFor, word: usize, fr
 
 /// The same for the task that is polled here.
 #[inline]
-pub(super) fn note(task: TaskRef, reason: &'static WaitsFor, word: usize, from: WokenFrom) {
+pub(crate) fn note(task: TaskRef, reason: &'static WaitsFor, word: usize, from: WokenFrom) {
     let note = Note::of(task).and(word, from);
     let header = task.header();
     header.set_reason(reason);

@@ -62,9 +62,10 @@ pub(super) fn is_of(waker: &Waker, task: TaskRef) -> bool {
         && std::ptr::eq(waker.vtable(), &raw const VTABLE)
 }
 
-/// The task that is polled on this thread, if `cx` has its own waker.
-pub(crate) fn own_waker(cx: &Context<'_>) -> Option<super::TaskId> {
-    here::current().filter(|&task| is_of(cx.waker(), task)).map(super::TaskId::of)
+/// The task that is polled `here`, if `cx` has its own waker.
+#[inline]
+pub(crate) fn polled(here: &Here, cx: &Context<'_>) -> Option<TaskRef> {
+    here.current.get().filter(|&task| is_of(cx.waker(), task))
 }
 
 /// # Safety

@@ -21,7 +21,7 @@ use crate::slot::telling::Listener;
 use crate::slot::{Cancel, Completed, Orphan, Outcome};
 use crate::task::{Step, run};
 use crate::token::Token;
-use crate::waker::Wakee;
+use crate::waker::{Wakee, WakerRef};
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -30,6 +30,14 @@ use std::time::Duration;
 const COMPLETIONS_MAX: usize = 256;
 
 impl Mine<'_> {
+    /// Whether a turn may bring something.
+    #[inline]
+    pub(super) fn is_busy(&self) -> bool {
+        !self.event_loop.orders.is_empty()
+            || self.event_loop.room.is_wanted()
+            || self.in_flight() > 0
+    }
+
     /// Ops that are begun, by this thread or asked for by another, and not complete.
     pub(super) fn in_flight(&self) -> usize {
         let held = self.held.borrow().len();
@@ -40,17 +48,24 @@ impl Mine<'_> {
         self.in_flight() == 0 && self.here().is_some_and(|here| here.queue.is_empty())
     }
 
+    /// One pass, and the wakers of others.
+    #[inline]
+    pub(super) fn turn_and_wake(&self, timeout: Option<Duration>) -> Result<usize, Error> {
+        let turned = self.turn(timeout);
+        self.wake_others();
+        turned
+    }
+
     /// One pass. How many completions and orders there were, and whether room was shared: any of it may have
     /// woken somebody.
+    #[inline]
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         self.trace(Step::Turn);
         // An order may have woken somebody here, an op that was let go or withdrawn, and so may room.
-        let room = &self.event_loop.room;
-        let shared = room.is_wanted() && self.with_free(|own| room.share(own));
-        if shared {
-            room.ring();
-        }
-        let ordered = self.take_orders() + usize::from(shared);
+        let shared = self.event_loop.room.is_wanted() && self.share_room();
+        let asked = !self.event_loop.orders.is_empty() || !self.held.borrow().is_empty();
+        let ordered = if asked { self.take_orders() } else { 0 };
+        let ordered = ordered + usize::from(shared);
         let timeout = if ordered > 0 { Some(Duration::ZERO) } else { timeout };
         let mut sink = |completion| self.complete(completion);
         let turned = self.with_driver(|driver| driver.turn(timeout, COMPLETIONS_MAX, &mut sink));
@@ -60,10 +75,22 @@ impl Mine<'_> {
         turned?.map(|completions| completions + ordered)
     }
 
+    /// Whether there was room to share: then whoever waits for it is woken.
+    #[cold]
+    fn share_room(&self) -> bool {
+        let room = &self.event_loop.room;
+        let shared = self.with_free(|own| room.share(own));
+        if shared {
+            room.ring();
+        }
+        shared
+    }
+
     fn take_to_cancel(&self) -> Option<Token> {
         self.to_cancel.borrow_mut().pop()
     }
 
+    #[inline]
     pub(super) fn wake_others(&self) {
         // One at a time, since a waker may come here again.
         loop {
@@ -154,7 +181,6 @@ impl Mine<'_> {
             // Never begun: the driver forgets it when it comes across it.
             Orphan::Withdrawn => self.event_loop.discard(Some(self), token),
             Orphan::Ready | Orphan::WaitForCqe => {
-                self.unwanted.borrow_mut()[token.index() as usize] = true;
                 if slot.request_cancel(token) == Cancel::Ask {
                     self.ask_driver(token);
                 }
@@ -163,6 +189,7 @@ impl Mine<'_> {
     }
 
     /// Notes a completion. It calls nothing of the user's: wakes by number only fill a queue.
+    #[inline]
     fn complete(&self, completion: Completion) {
         let Completion { token, outcome } = completion;
         let slot = self.event_loop.home.slab.slot(token);
@@ -170,26 +197,23 @@ impl Mine<'_> {
             return self.shot(token, outcome);
         }
         self.trace(Step::Ready(token));
-        if std::mem::take(&mut self.unwanted.borrow_mut()[token.index() as usize]) {
+        if slot.is_orphaned(token) {
             return self.event_loop.discard(Some(self), token);
         }
         // Read before the slot may be taken and given to another op.
-        let wakee = slot.waker_ref().wakee();
+        let waker_ref = slot.waker_ref();
         match slot.telling.tell() {
             Listener::Gone => self.event_loop.discard(Some(self), token),
-            listener => self.tell(wakee, token, listener),
+            listener => self.tell(waker_ref, token, listener),
         }
     }
 
-    pub(super) fn is_unwanted(&self, token: Token) -> bool {
-        self.unwanted.borrow()[token.index() as usize]
-    }
-
-    pub(super) fn tell(&self, wakee: Wakee, token: Token, listener: Listener) {
-        if let Some(waker) = self.event_loop.take_other(token, listener) {
-            self.to_wake.borrow_mut().push(waker);
+    #[inline(always)]
+    pub(super) fn tell(&self, waker_ref: WakerRef, token: Token, listener: Listener) {
+        if listener == Listener::Other {
+            self.to_wake.borrow_mut().extend(self.event_loop.take_other(token));
         }
-        if let Wakee::Task { id, generation } = wakee
+        if let Wakee::Task { id, generation } = waker_ref.wakee()
             && let Some(here) = self.here()
         {
             run::wake_by_number(here, id, generation);
@@ -213,7 +237,7 @@ impl Mine<'_> {
         for token in slab.in_use() {
             let slot = slab.slot(token);
             if !slot.telling.is_told() {
-                self.tell(slot.waker_ref().wakee(), token, slot.telling.lose());
+                self.tell(slot.waker_ref(), token, slot.telling.lose());
                 self.tell_later(self.event_loop.take_leaving(token));
             }
         }
@@ -221,9 +245,9 @@ impl Mine<'_> {
         self.with_free(|own| self.event_loop.room.close(own));
         self.event_loop.room.ring();
         self.wake_others();
-        self.untie();
         // Relaxed: whoever waited for the end sees it.
         self.event_loop.left.store(left.still_in_flight, Ordering::Relaxed);
+        self.leave();
         left.still_in_flight
     }
 }
@@ -241,9 +265,10 @@ impl EventLoop {
     /// Frees a Ready slot that nobody wants, and undoes what its op did.
     pub(super) fn discard(&self, mine: Option<&Mine<'_>>, token: Token) {
         let leaving = self.take_leaving(token);
-        if !self.home.slab.slot(token).telling.is_lost() {
+        let slot = self.home.slab.slot(token);
+        if !slot.telling.is_lost() {
             self.discard_shots(token);
-            self.free(mine, token, |outcome, resource| self.undo(outcome, resource));
+            self.free(mine, slot, token, |outcome, resource| self.undo(outcome, resource));
         }
         match mine {
             Some(mine) => mine.tell_later(leaving),

@@ -10,6 +10,7 @@
 //!   made.
 //! - **O2** The driver is dropped there too: by `end`. Where that never came, it is never dropped.
 
+use super::loop_ref::{LoopRef, References};
 use super::room::Room;
 use super::{Ops, Request};
 use crate::abi::ErrorKind;
@@ -21,11 +22,10 @@ use crate::home::Home;
 use crate::loom::{AtomicU32, AtomicUsize, Mutex, MutexGuard, RwLock, thread_local};
 use crate::resource::Resource;
 use crate::slab::FreeList;
-use crate::slot::Outcome;
 use crate::slot::order::{Asked, Ordered, Orders};
-use crate::slot::telling::Listener;
-use crate::task::Step;
+use crate::slot::{Outcome, Slot};
 use crate::task::here::{self, Here};
+use crate::task::{self, Step, TaskRef};
 use crate::token::Token;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -39,6 +39,7 @@ pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// See the module's text.
 pub(crate) struct EventLoop {
+    pub(super) references: References,
     pub(super) home: Arc<Home>,
     pub(super) orders: Orders,
     pub(super) room: Room,
@@ -66,8 +67,6 @@ pub(crate) struct EventLoop {
 pub(super) struct Own {
     pub(super) driver: RefCell<Option<Box<dyn Driver>>>,
     free: RefCell<FreeList>,
-    /// Of each slot: nobody waits for it any more, its last completion frees it.
-    pub(super) unwanted: RefCell<Box<[bool]>>,
     /// Wakers of others, to be called when the turn is over.
     pub(super) to_wake: RefCell<Vec<Waker>>,
     /// Asked for by other threads, and refused as Busy by the driver.
@@ -99,6 +98,7 @@ pub(super) struct Mine<'a> {
 impl std::ops::Deref for Mine<'_> {
     type Target = Own;
 
+    #[inline]
     fn deref(&self) -> &Own {
         // O1.
         &self.event_loop.own
@@ -113,16 +113,18 @@ thread_local! {
 /// The loop that ops of the calling code go to: its thread's own, or one of the scheduler's whose worker
 /// this is, or the one that was [entered](Ops::enter_default) for a thread without.
 pub fn ops() -> Option<Ops> {
-    let current = CURRENT.try_with(Cell::get).unwrap_or(null());
-    if current.is_null() {
-        let of_scheduler = here::with(|here| here.and_then(Here::loop_for_this_worker));
-        let entered = || DEFAULT.try_with(|entered| entered.borrow().clone()).ok().flatten();
-        return of_scheduler.or_else(entered);
+    match NonNull::new(CURRENT.try_with(Cell::get).unwrap_or(null()).cast_mut()) {
+        // SAFETY: this thread has entered it, and `Entered` has a reference to it.
+        Some(entered) => Some(Ops(unsafe { LoopRef::of_entered(entered) })),
+        None => elsewhere(),
     }
-    // SAFETY: `Entered` holds an `Ops` of it, so there is a count to add to.
-    unsafe { Arc::increment_strong_count(current) };
-    // SAFETY: the count just added.
-    Some(Ops(unsafe { Arc::from_raw(current) }))
+}
+
+#[cold]
+fn elsewhere() -> Option<Ops> {
+    let of_scheduler = here::with(|here| here.and_then(Here::loop_for_this_worker));
+    let entered = || DEFAULT.try_with(|entered| entered.borrow().clone()).ok().flatten();
+    of_scheduler.or_else(entered)
 }
 
 /// While it lives, its loop is the one whose thread this is.
@@ -133,7 +135,7 @@ pub(crate) struct Entered<'a> {
 
 /// Enters a loop on its own thread, or none.
 pub(crate) fn enter(ops: Option<&Ops>) -> Entered<'_> {
-    let entered = ops.map_or(null(), |ops| Arc::as_ptr(&ops.0));
+    let entered = ops.map_or(null(), |ops| ops.0.as_ptr());
     Entered { before: CURRENT.with(|current| current.replace(entered)), _ops: PhantomData }
 }
 
@@ -168,10 +170,11 @@ impl Drop for EnteredDefault {
 }
 
 impl EventLoop {
-    pub(super) fn new(driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Arc<Self> {
+    pub(super) fn make(driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> LoopRef {
         let slots = home.slab.len() as usize;
         let (room, free) = Room::of(&home.slab);
-        Arc::new(Self {
+        LoopRef::new(|references| Self {
+            references,
             orders: Orders::new(),
             room,
             blocks: BlockPool::new(blocks_max),
@@ -187,7 +190,6 @@ impl EventLoop {
             own: Own {
                 driver: RefCell::new(Some(driver)),
                 free: RefCell::new(free),
-                unwanted: RefCell::new(vec![false; slots].into()),
                 to_wake: RefCell::new(Vec::with_capacity(slots)),
                 held: RefCell::new(VecDeque::with_capacity(slots)),
                 to_cancel: RefCell::new(Vec::with_capacity(slots)),
@@ -204,6 +206,7 @@ impl EventLoop {
         let dispatch = self.dispatch.set(here.dispatch_address());
         let wake = self.wake.set(wake);
         debug_assert!(dispatch.is_ok() && wake.is_ok(), "a loop has one scheduler");
+        self.references.settle();
     }
 
     /// What only its own thread may do.
@@ -221,12 +224,17 @@ impl EventLoop {
         f(event_loop.map(|event_loop| Mine { event_loop, _stays_here: PhantomData }))
     }
 
-    /// Whether the task that runs here is one of those that this loop knows by number.
+    /// The task that is polled, if `cx` has its own waker and this loop knows it by number.
     #[inline]
-    pub(super) fn is_of_this_scheduler(&self) -> bool {
-        here::with(|here| {
-            here.is_some_and(|here| self.dispatch.get() == Some(&here.dispatch_address()))
-        })
+    pub(super) fn polled(&self, mine: Option<&Mine<'_>>, cx: &Context<'_>) -> Option<TaskRef> {
+        match mine {
+            Some(mine) => task::polled(mine.here()?, cx),
+            None => here::with(|here| {
+                let here = here?;
+                let known = self.dispatch.get() == Some(&here.dispatch_address());
+                task::polled(here, cx).filter(|_| known)
+            }),
+        }
     }
 
     pub(super) fn wake(&self) {
@@ -250,21 +258,22 @@ impl EventLoop {
     }
 
     /// Prepares an op that this thread has claimed.
-    pub(super) fn prepare<P: Request>(&self, token: Token, request: &mut P) -> Result<(), Error> {
-        let slot = self.home.slab.slot(token);
+    #[inline]
+    pub(super) fn prepare<P: Request>(&self, slot: &Slot, request: &mut P) -> Result<(), Error> {
         let prepare = |resource: &mut Resource| request.prepare(resource, &self.blocks);
         // SAFETY: Queued, and this is its owner: nobody was told of it.
         unsafe { slot.with_resource(prepare) }
     }
 
     /// Takes a Ready op (transition 4) and gives its slot back.
+    #[inline]
     pub(super) fn free<R>(
         &self,
         mine: Option<&Mine<'_>>,
+        slot: &Slot,
         token: Token,
         f: impl FnOnce(Outcome, &mut Resource) -> R,
     ) -> R {
-        let slot = self.home.slab.slot(token);
         let taken = slot.take(token, |taken, resource| {
             let result = f(taken.outcome, resource);
             if resource.needs_release() {
@@ -316,19 +325,19 @@ impl EventLoop {
     }
 
     /// The waker of whoever listens, for the loop (G1).
-    pub(super) fn take_other(&self, token: Token, listener: Listener) -> Option<Waker> {
-        match listener {
-            Listener::Task | Listener::Gone => None,
-            Listener::Other => self.other(token).take(),
-        }
+    #[cold]
+    pub(super) fn take_other(&self, token: Token) -> Option<Waker> {
+        self.other(token).take()
     }
 }
 
 impl<'a> Mine<'a> {
+    #[inline]
     pub(super) fn with_free<R>(&self, f: impl FnOnce(&mut FreeList) -> R) -> R {
         f(&mut self.free.borrow_mut())
     }
 
+    #[inline]
     pub(super) fn with_driver<R>(&self, f: impl FnOnce(&mut dyn Driver) -> R) -> Result<R, Error> {
         match self.driver.borrow_mut().as_deref_mut() {
             Some(driver) => Ok(f(driver)),
@@ -336,6 +345,7 @@ impl<'a> Mine<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn enqueue(&self, token: Token) -> Result<(), Error> {
         self.with_driver(|driver| driver.enqueue(token))?
     }
@@ -355,15 +365,20 @@ impl<'a> Mine<'a> {
     }
 
     /// Its scheduler's part of this thread.
+    #[inline]
     pub(super) fn here(&self) -> Option<&'a Here> {
         // SAFETY: tied to a scheduler, which is there until it unties.
         self.event_loop.own.here.get().map(|here| unsafe { here.as_ref() })
     }
 
-    pub(super) fn untie(&self) {
+    /// It is no loop's thread any more.
+    pub(super) fn leave(self) {
         self.event_loop.own.here.set(None);
+        CURRENT.with(|current| current.set(null()));
+        self.event_loop.references.part();
     }
 
+    #[inline]
     pub(super) fn trace(&self, step: Step) {
         if let Some(here) = self.here() {
             here.trace(|| step);

@@ -11,13 +11,12 @@
 #![forbid(unsafe_code)]
 
 use super::event_loop::{EventLoop, Mine};
-use super::{OP, Op, Ops, Request, Stage};
+use super::{Op, Ops, Request, Stage};
 use crate::abi::{completion_flag, io_flag};
 use crate::buffers::BufferGroup;
 use crate::error::Error;
 use crate::loom::MutexGuard;
 use crate::slot::Outcome;
-use crate::task::{WokenFrom, note_waiting};
 use crate::token::Token;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -71,13 +70,13 @@ impl Mine<'_> {
         queue.push_back(outcome);
         let full = queue.len() == SHOTS_MAX;
         drop(queue);
-        if self.is_unwanted(token) {
+        if slot.is_orphaned(token) {
             return;
         }
         if full {
             self.to_cancel.borrow_mut().push(token);
         }
-        self.tell(slot.waker_ref().wakee(), token, slot.telling.tell_of_a_shot());
+        self.tell(slot.waker_ref(), token, slot.telling.tell_of_a_shot());
     }
 }
 
@@ -139,7 +138,6 @@ impl<P: Request> Shots<P> {
             }
             self.op.cancel_if_asked();
         }
-        note_waiting(cx, &OP, token.index() as usize, WokenFrom::Anywhere);
         Poll::Pending
     }
 

@@ -86,6 +86,7 @@ impl Room {
         Wanting(self)
     }
 
+    #[cold]
     pub(super) fn put(&self, index: u32) {
         self.shelf().push(index);
         if self.is_wanted() {
@@ -103,12 +104,23 @@ impl Room {
         self.share(own);
     }
 
+    #[cold]
     fn none_left(&self) -> ErrorKind {
         // Relaxed: the shelf's lock was taken after `close`, or Busy is true still.
         match self.closed.load(Ordering::Relaxed) {
             0 => ErrorKind::Busy,
             _ => ErrorKind::Closed,
         }
+    }
+
+    /// Half of the shelf for the loop's own list, which is empty; one of them is returned.
+    #[cold]
+    fn hand_out(&self, own: &mut FreeList) -> Option<u32> {
+        let mut shelf = self.shelf();
+        for _ in 0..shelf.len().div_ceil(2) {
+            own.give_back(shelf.pop().expect("there are so many"));
+        }
+        own.take()
     }
 
     /// Puts the loop's own slots where others find them. Whether there were some: then
@@ -130,21 +142,14 @@ impl Room {
 
 impl EventLoop {
     /// Transition 1, of any free slot that this thread may have.
+    #[inline]
     pub(super) fn claim(
         &self,
         mine: Option<&Mine<'_>>,
         waker_ref: WakerRef,
     ) -> Result<Token, Error> {
         let index = match mine {
-            Some(mine) => mine.with_free(|own| {
-                if own.available() == 0 {
-                    let mut shelf = self.room.shelf();
-                    for _ in 0..shelf.len().div_ceil(2) {
-                        own.give_back(shelf.pop().expect("there are so many"));
-                    }
-                }
-                own.take()
-            }),
+            Some(mine) => mine.with_free(|own| own.take().or_else(|| self.room.hand_out(own))),
             None => self.room.shelf().pop(),
         };
         let index = index.ok_or_else(|| self.room.none_left())?;
@@ -157,6 +162,7 @@ impl EventLoop {
     }
 
     /// Takes a slot back whose op was taken.
+    #[inline]
     pub(super) fn give_slot_back(&self, mine: Option<&Mine<'_>>, index: u32) {
         match mine {
             Some(mine) if !self.room.is_wanted() => mine.with_free(|own| own.give_back(index)),

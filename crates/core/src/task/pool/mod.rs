@@ -259,17 +259,23 @@ impl Depot {
     }
 
     /// Does `f` with the task at that number, if there is or was one; the place stays meanwhile.
+    #[inline]
     pub(crate) fn with_number<R>(&self, number: u32, f: impl FnOnce(TaskRef) -> R) -> Option<R> {
         if number & OUTSIDE != 0 {
-            let inner = self.lock();
-            let task = *inner.outside.get((number & !OUTSIDE) as usize)?;
-            return task.map(f);
+            return self.with_outside(number & !OUTSIDE, f);
         }
         let chunk = self.chunks.get((number >> PLACE_BITS) as usize)?;
         // Acquire: with the Release of `fill`.
         let chunk = NonNull::new(chunk.load(Ordering::Acquire))?;
         // SAFETY: chunks stay as long as the depot.
         unsafe { Chunk::place(chunk, number & ((1 << PLACE_BITS) - 1)) }.map(f)
+    }
+
+    #[inline(never)]
+    fn with_outside<R>(&self, index: u32, f: impl FnOnce(TaskRef) -> R) -> Option<R> {
+        let inner = self.lock();
+        let task = *inner.outside.get(index as usize)?;
+        task.map(f)
     }
 
     /// Gives a task outside a number. Fails with Busy or ENOMEM.
