@@ -5,7 +5,7 @@
 use crate::ring::Cqe;
 use std::os::fd::RawFd;
 use wakering_core::abi::{Opcode, completion_flag};
-use wakering_core::slot::{Completed, Outcome};
+use wakering_core::slot::{Completed, Outcome, Slot};
 use wakering_core::{Completion, Home, Token};
 
 const CQE_BUFFER: u32 = 1 << 0;
@@ -145,6 +145,7 @@ impl Tally {
     }
 
     /// Makes transition 3 where the entry is an op's last. `None` where there is nobody to tell.
+    #[inline]
     pub(crate) fn settle(&mut self, home: &Home, cqe: Cqe) -> Option<Completion> {
         if let Some(tag) = cqe.token.internal_tag() {
             self.hear(home, tag, cqe);
@@ -152,34 +153,28 @@ impl Tally {
         }
         let token = cqe.token;
         let slot = home.slab.get(token.index())?;
-        if slot.current(token.index()) != Some(token) || slot.is_ready(token) {
-            self.stale += 1;
-            return None;
-        }
         let op = &mut self.noted[token.index() as usize];
-        let mut outcome = Outcome { result: cqe.result, flags: flags_of(cqe) };
-        if cqe.flags & CQE_MORE != 0 {
-            if op.has_notification() {
-                // The buffer is the kernel's until the notification: nothing is told before.
-                op.sent = cqe.result;
-                return None;
+        let mut outcome = Outcome { result: cqe.result, flags: 0 };
+        if cqe.flags != 0 {
+            outcome.flags = flags_of(cqe);
+            if cqe.flags & CQE_MORE != 0 {
+                return self.more(slot, token, outcome);
             }
-            return Some(Completion { token, outcome });
+            if cqe.flags & CQE_NOTIFICATION != 0 {
+                outcome = Outcome { result: op.sent, flags: 0 };
+            }
         }
-        let op = *op;
-        if cqe.flags & CQE_NOTIFICATION != 0 {
-            outcome = Outcome { result: op.sent, flags: 0 };
-        }
-        if INTERRUPTED.contains(&-outcome.result) {
+        if outcome.result < 0 && INTERRUPTED.contains(&-outcome.result) {
             let asked = self.draining || slot.is_cancel_requested(token);
             // A close that is interrupted has given its number back, and must not look as if it
             // had not begun: whoever closes it then closes somebody else's file.
             let closed = op.opcode == Opcode::Close;
             outcome.result = if asked && !closed { -libc::ECANCELED } else { -libc::EINTR };
         }
-        match slot.complete(token, outcome) {
+        match slot.complete_at_home(token, outcome) {
             Completed::Deliver => {
-                self.forget(token);
+                op.in_flight = false;
+                self.in_flight -= 1;
                 Some(Completion { token, outcome })
             }
             Completed::Stale => {
@@ -189,6 +184,22 @@ impl Tally {
         }
     }
 
+    /// An entry of an op that goes on.
+    fn more(&mut self, slot: &Slot, token: Token, outcome: Outcome) -> Option<Completion> {
+        if slot.current(token.index()) != Some(token) || slot.is_ready(token) {
+            self.stale += 1;
+            return None;
+        }
+        let op = &mut self.noted[token.index() as usize];
+        if op.has_notification() {
+            // The buffer is the kernel's until the notification: nothing is told before.
+            op.sent = outcome.result;
+            return None;
+        }
+        Some(Completion { token, outcome })
+    }
+
+    #[cold]
     fn hear(&mut self, home: &Home, tag: u16, cqe: Cqe) {
         const CANCEL: u16 = Tag::Cancel as u16;
         const CANCEL_AGAIN: u16 = Tag::CancelAgain as u16;

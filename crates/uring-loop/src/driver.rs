@@ -327,6 +327,7 @@ impl Driver for UringDriver {
         encode::row_of(opcode).is_some_and(|row| self.kernel.has(row.kernel))
     }
 
+    #[inline]
     fn enqueue(&mut self, token: Token) -> Result<(), Error> {
         self.take_up(token)
     }

@@ -141,6 +141,7 @@ impl Groups {
     }
 
     /// Lends again what was given back, to all ops that are published after this.
+    #[inline]
     pub(crate) fn refill(&mut self) {
         self.0.iter_mut().flatten().for_each(Lent::refill);
     }

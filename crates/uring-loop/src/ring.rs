@@ -172,6 +172,7 @@ impl Ring {
     /// # Safety
     ///
     /// R2: everything that `entry` points to stays valid until its last CQE.
+    #[inline]
     pub(crate) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), Full> {
         // SAFETY: passed on.
         unsafe { self.uring.submission().push(entry) }.map_err(|_| Full)?;
@@ -198,6 +199,7 @@ impl Ring {
 
     /// Whether so many can be, where several belong together: an SQ thread may stop in the middle of
     /// what it finds, except where it begins with it (see `encode::chain`).
+    #[inline]
     pub(crate) fn fits(&mut self, count: usize) -> bool {
         let queue = self.uring.submission();
         let room = if self.sqpoll && count > 1 && !queue.is_empty() {
@@ -209,11 +211,13 @@ impl Ring {
     }
 
     /// Entries that the kernel has not taken.
+    #[inline]
     pub(crate) fn unpublished(&mut self) -> usize {
         self.uring.submission().len()
     }
 
     /// Whether something was pushed since the last publish.
+    #[inline]
     pub(crate) fn has_news(&mut self) -> bool {
         if self.sqpoll { self.unseen > 0 } else { self.unpublished() > 0 }
     }
@@ -309,11 +313,12 @@ impl Ring {
         timeout: Option<Duration>,
     ) -> Result<u32, i32> {
         self.enters += 1;
-        let timespec = timeout.map(Timespec::from).unwrap_or_default();
-        let args = SubmitArgs::new().timespec(&timespec);
+        let (timespec, args);
         let mut argument: *const libc::c_void = std::ptr::null();
         let mut argument_bytes = 0;
-        if timeout.is_some() {
+        if let Some(timeout) = timeout {
+            timespec = Timespec::from(timeout);
+            args = SubmitArgs::new().timespec(&timespec);
             flags |= EnterFlags::EXT_ARG;
             argument = (&raw const args).cast();
             argument_bytes = size_of_val(&args);
@@ -339,6 +344,7 @@ impl Ring {
     }
 
     /// Whether pending completions can only be had by a call: [`Self::collect`].
+    #[inline]
     pub(crate) fn must_collect(&mut self) -> bool {
         let queue = self.uring.submission();
         let overflown = queue.cq_overflow();
@@ -364,6 +370,7 @@ impl Ring {
 
     /// Hands completions to `each` until it says that it is enough, or there are no more. Returns
     /// whether there were no more.
+    #[inline]
     pub(crate) fn reap(&mut self, mut each: impl FnMut(Cqe) -> bool) -> bool {
         let mut queue = self.uring.completion();
         while let Some(entry) = queue.next() {

@@ -72,6 +72,7 @@ impl UringDriver {
     }
 
     /// Requests that found no room before.
+    #[inline]
     pub(super) fn push_late_cancels(&mut self) {
         while let Some(&token) = self.late_cancels.last() {
             let current = self.is_current(token);
@@ -88,10 +89,14 @@ impl UringDriver {
     }
 
     /// After each look at the completions.
+    #[inline]
     pub(super) fn ask_again(&mut self) -> Result<(), Error> {
-        if !self.tally.again_due && (self.tally.in_vain.is_empty() || self.again_armed) {
-            return Ok(());
-        }
+        let due = self.tally.again_due || !self.tally.in_vain.is_empty() && !self.again_armed;
+        if due { self.ask_again_now() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ask_again_now(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.tally.again_due) {
             self.again_armed = false;
             let asked = self.push_those_in_vain();

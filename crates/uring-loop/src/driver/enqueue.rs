@@ -13,6 +13,7 @@ const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
 
 impl UringDriver {
     /// Of a chain there is room for all that has come, before its next op is taken up.
+    #[inline]
     pub(super) fn take_up(&mut self, token: Token) -> Result<(), Error> {
         if self.refusing {
             return Err(ErrorKind::Closed.into());
@@ -36,6 +37,7 @@ impl UringDriver {
         Ok(())
     }
 
+    #[inline]
     fn place(&mut self, pending: Pending) {
         let Pending { token, noted, links, .. } = pending;
         if self.chain.is_broken() {

@@ -24,6 +24,7 @@ use wakering_core::Error;
 use wakering_core::driver::Sink;
 
 impl UringDriver {
+    #[inline]
     pub(super) fn one_turn(
         &mut self,
         timeout: Option<Duration>,
@@ -89,13 +90,10 @@ impl UringDriver {
         self.inbox_first = !self.inbox_first;
         if self.inbox_first {
             done += self.reap_inbox(completions_max - done, sink);
-            done += self.reap_ring(completions_max - done, sink)?;
-        } else {
-            done += self.reap_ring(completions_max - done, sink)?;
-            done += self.reap_inbox(completions_max - done, sink);
         }
-        if self.tally.bell_heard || self.tally.message_heard {
-            self.rang |= std::mem::take(&mut self.tally.message_heard);
+        done += self.reap_ring(completions_max - done, sink)?;
+        self.rang |= std::mem::take(&mut self.tally.message_heard);
+        if !self.inbox_first || self.tally.bell_heard || self.rang {
             done += self.reap_inbox(completions_max - done, sink);
         }
         self.ring_unheard();
@@ -103,6 +101,7 @@ impl UringDriver {
         Ok(done)
     }
 
+    #[inline]
     fn reap_ring(&mut self, completions_max: usize, sink: Sink<'_>) -> Result<usize, Error> {
         let Self { ring, tally, home, .. } = self;
         let mut done = 0;
@@ -126,6 +125,7 @@ impl UringDriver {
         Ok(done)
     }
 
+    #[inline]
     fn reap_inbox(&mut self, completions_max: usize, sink: Sink<'_>) -> usize {
         if self.tally.bell_heard || self.home.inbox.take_rung() {
             self.rang |= std::mem::take(&mut self.tally.bell_heard);

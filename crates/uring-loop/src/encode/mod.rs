@@ -135,6 +135,7 @@ static ROW_OF: [u8; OPCODES_MAX] = {
 };
 
 /// The row of an opcode, where a ring can carry it out at all.
+#[inline]
 pub(crate) fn row_of(opcode: Opcode) -> Option<&'static Row> {
     ROWS.get(usize::from(ROW_OF[opcode as usize]))
 }
@@ -169,6 +170,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// Writes the entry into the queue, which has room.
+    #[inline]
     pub(crate) fn push(self, ring: &mut Ring) {
         // SAFETY: R2 of `ring`: what the entry names lies in the slot's resource, or is memory that
         // the resource's preparer promised to keep, both until the op's last completion.
@@ -179,11 +181,12 @@ impl Pending {
 
 /// Transition 2, then the entry.
 ///
-/// The resource is looked at only after the transition: a driver of a worker's loop carries out ops
-/// of slots that another thread owns, and until then they are that thread's (I2 of `slot`).
+/// The resource is looked at only after the transition, since until then it is the owner's (I2 of
+/// `slot`).
+#[inline]
 pub(crate) fn encode(home: &Home, token: Token, kernel: &Kernel) -> Encoded {
     let Some(slot) = home.slab.get(token.index()) else { return Encoded::Gone };
-    match slot.publish(token) {
+    match slot.publish_at_home(token) {
         Publish::Gone => return Encoded::Gone,
         Publish::Go => {}
     }
@@ -201,13 +204,14 @@ pub(crate) fn encode(home: &Home, token: Token, kernel: &Kernel) -> Encoded {
 /// Transition 3 without the kernel, for an op that it never saw.
 pub(crate) fn answer(home: &Home, token: Token, result: i32) -> Option<Outcome> {
     let outcome = Outcome { result, flags: 0 };
-    match home.slab.slot(token).complete(token, outcome) {
+    match home.slab.slot(token).complete_at_home(token, outcome) {
         Completed::Deliver => Some(outcome),
         Completed::Stale => None,
     }
 }
 
 /// The entry, or the result of an op that needs none.
+#[inline]
 fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pending, i32> {
     let opcode = resource.prepared.opcode;
     let links = resource.prepared.links();
@@ -223,13 +227,15 @@ fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pen
     let row = row_of(resource.prepared.opcode).ok_or(unsupported)?;
     let entry = entry(row, resource, token);
     // A row may have several opcodes of the kernel's, one of them younger.
-    if !kernel.has(row.kernel) || !kernel.has(entry.get_opcode() as u8) {
+    let opcodes = (row.kernel, entry.get_opcode() as u8);
+    if !kernel.has(opcodes.0) || opcodes.0 != opcodes.1 && !kernel.has(opcodes.1) {
         return Err(unsupported);
     }
     Ok(Pending { token, noted: Noted::new(opcode, resource.prepared.fd), links, entry })
 }
 
 /// Says in another way what this kernel does not understand.
+#[inline]
 fn fit(resource: &mut Resource, kernel: &Kernel) {
     let opcode = resource.prepared.opcode;
     if !kernel.bundles && matches!(opcode, Opcode::Send | Opcode::Recv) {
@@ -250,6 +256,7 @@ fn fit(resource: &mut Resource, kernel: &Kernel) {
 }
 
 /// What the kernel would not refuse, or would refuse in a way that misleads.
+#[inline]
 fn check(prepared: &Prepared, kernel: &Kernel) -> Result<(), i32> {
     use Opcode::{Accept, InstallFixed, OpenAt, PollAdd, Read, Recv, Recvmsg, Socket, Timeout};
     let opcode = prepared.opcode;
@@ -278,6 +285,7 @@ fn destination(prepared: &Prepared) -> Option<DestinationSlot> {
     Some(named.unwrap_or(DestinationSlot::auto_target()))
 }
 
+#[inline]
 fn entry(row: &Row, resource: &mut Resource, token: Token) -> Entry {
     let flags = resource.prepared.flags;
     let mut entry = (row.encode)(resource).user_data(token.to_bits());

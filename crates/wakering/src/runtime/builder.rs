@@ -185,10 +185,10 @@ impl Maker {
         let choice = self.builder.driver;
         let refused = match choice {
             DriverChoice::Poll => None,
-            DriverChoice::Auto | DriverChoice::Uring => match self.ring(&home) {
-                Ok(ring) => {
+            DriverChoice::Auto | DriverChoice::Uring => match self.ring(&home, &pool) {
+                Ok(driver) => {
                     self.note(ring_capabilities(choice));
-                    return Ok((Box::new(RingAndPool::new(ring, pool, home.clone())), home));
+                    return Ok((driver, home));
                 }
                 Err(refused) if choice == DriverChoice::Uring || refused.option.is_some() => {
                     let mut why = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,10 +204,19 @@ impl Maker {
         Ok((Box::new(poll), home))
     }
 
-    fn ring(&self, home: &Arc<Home>) -> Result<Box<dyn Driver>, Refused> {
+    fn ring(&self, home: &Arc<Home>, pool: &Arc<BlockingPool>) -> Result<Box<dyn Driver>, Refused> {
+        fn with_pool<R: Driver + 'static>(
+            ring: R,
+            home: &Arc<Home>,
+            pool: &Arc<BlockingPool>,
+        ) -> Box<dyn Driver> {
+            Box::new(RingAndPool::new(ring, pool.clone(), home.clone()))
+        }
         let config = UringConfig::worker(self.builder.slots);
+        let plain =
+            |config| UringDriver::new(config, home.clone()).map(|ring| with_pool(ring, home, pool));
         let Some(SqpollOptions { cpu, idle }) = self.builder.sqpoll else {
-            return Ok(Box::new(UringDriver::new(config, home.clone())?));
+            return plain(config);
         };
         let (idle_ms, steering) = match idle {
             Idle::Millis(idle_ms) => (idle_ms, None),
@@ -215,8 +224,11 @@ impl Maker {
         };
         let config = config.with_sqpoll(Sqpoll { cpu, idle_ms, share: self.share.clone() });
         match steering {
-            None => Ok(Box::new(UringDriver::new(config, home.clone())?)),
-            Some(steering) => Ok(Box::new(SwitchingDriver::new(config, home.clone(), steering)?)),
+            None => plain(config),
+            Some(steering) => {
+                let ring = SwitchingDriver::new(config, home.clone(), steering)?;
+                Ok(with_pool(ring, home, pool))
+            }
         }
     }
 

@@ -18,8 +18,8 @@ use wakering_core::{Error, Home, Token};
 use wakering_poll_loop::{BlockingPool, syscalls};
 
 /// See the module's text.
-pub(super) struct RingAndPool {
-    ring: Box<dyn Driver>,
+pub(super) struct RingAndPool<R> {
+    ring: R,
     pool: Arc<BlockingPool>,
     home: Arc<Home>,
     for_pool: Vec<Token>,
@@ -31,8 +31,8 @@ pub(super) struct RingAndPool {
     returned: u64,
 }
 
-impl RingAndPool {
-    pub(super) fn new(ring: Box<dyn Driver>, pool: Arc<BlockingPool>, home: Arc<Home>) -> Self {
+impl<R: Driver> RingAndPool<R> {
+    pub(super) fn new(ring: R, pool: Arc<BlockingPool>, home: Arc<Home>) -> Self {
         let mut supports = [false; OPCODES_MAX];
         for &opcode in Opcode::ALL {
             supports[opcode as usize] = ring.supports(opcode);
@@ -66,12 +66,13 @@ impl RingAndPool {
         there.saturating_sub(self.pool.withdrawn())
     }
 
+    #[inline]
     fn publish_to_pool(&mut self) -> Result<(), Error> {
-        self.pool.publish(&mut self.for_pool)
+        if self.for_pool.is_empty() { Ok(()) } else { self.pool.publish(&mut self.for_pool) }
     }
 }
 
-impl Driver for RingAndPool {
+impl<R: Driver> Driver for RingAndPool<R> {
     fn name(&self) -> &'static str {
         self.ring.name()
     }
@@ -108,7 +109,10 @@ impl Driver for RingAndPool {
         sink: Sink<'_>,
     ) -> Result<usize, Error> {
         self.publish_to_pool()?;
-        let Self { ring, pooled, returned, .. } = self;
+        let Self { ring, pooled, handed, returned, .. } = self;
+        if handed == returned {
+            return ring.turn(timeout, completions_max, sink);
+        }
         ring.turn(timeout, completions_max, &mut |completion| {
             let token = completion.token;
             let by_pool = &mut pooled[token.index() as usize];
