@@ -242,6 +242,10 @@ impl Ring {
         self.enter_all(pending, flags)
     }
 
+    pub(crate) fn sq_thread_sleeps(&mut self) -> bool {
+        self.uring.submission().need_wakeup()
+    }
+
     /// Whether the SQ thread sleeps although something was pushed.
     fn wants_waking(&mut self) -> bool {
         if self.unseen == 0 {
@@ -250,7 +254,7 @@ impl Ring {
         self.unseen = 0;
         // `need_wakeup` has the fence: our tail is seen by the kernel, or its flag by us. The
         // kernel sets the flag, then looks at the tail once more before it sleeps.
-        let asleep = self.uring.submission().need_wakeup();
+        let asleep = self.sq_thread_sleeps();
         self.wakeups += u64::from(asleep);
         asleep
     }
@@ -288,7 +292,7 @@ impl Ring {
     /// Sleeps until the SQ thread has taken something.
     pub(crate) fn wait_for_room(&mut self) -> Result<(), i32> {
         let mut flags = EnterFlags::SQ_WAIT;
-        if self.uring.submission().need_wakeup() {
+        if self.sq_thread_sleeps() {
             flags |= EnterFlags::SQ_WAKEUP;
         }
         match self.enter(0, 0, flags, None) {

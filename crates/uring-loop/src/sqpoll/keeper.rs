@@ -40,61 +40,45 @@ mod tests {
     use super::*;
     use crate::encode;
     use crate::ring::Ring;
-    use crate::sqpoll::thread::{Thread, cpu_ticks};
-    use std::time::Duration;
-
-    /// How long the thread wants a CPU while this one sleeps.
-    fn awake_for(thread: &Thread, time: Duration) -> Option<Duration> {
-        let wanted = || thread.times().map(|times| times.ran + times.waited);
-        let before = wanted()?;
-        std::thread::sleep(time);
-        Some(wanted()?.saturating_sub(before))
-    }
+    use std::time::{Duration, Instant};
 
     const PAUSE: Duration = Duration::from_millis(100);
 
-    /// Whether the thread was kept awake, and slept afterwards. An error says why nobody can tell.
-    fn keeps_and_lets_go() -> Result<bool, &'static str> {
-        let thread = SqThread { cpu: None, idle_ms: 4, attach: None };
-        let flags = Flags::default();
-        let ring = build(&Attempt { entries: 4, completions: 8, flags, sqpoll: Some(thread) });
-        let mut ring = Ring::new(ring.map_err(|_| "no SQ thread")?);
-        let keeper = Keeper::attach(ring.fd(), 2000).expect("a second ring");
-        // It may have slept before the keeper came: an entry wakes it.
-        encode::bell(&mut ring, -1).expect("room for one");
-        ring.publish().expect("the thread is woken");
-        let thread = Thread::of_ring(ring.fd()).ok_or("the kernel does not name the thread")?;
-        std::thread::sleep(PAUSE);
-        let kept = awake_for(&thread, PAUSE).ok_or("the kernel does not count")?;
-        drop(keeper);
-        // The kernel lets go of it a little later, and only once its queues are unmapped.
-        let sleeps = || awake_for(&thread, PAUSE).is_some_and(|awake| awake < PAUSE / 10);
-        Ok(kept > PAUSE / 2 && (0..30).any(|_| sleeps()))
-    }
-
-    /// Whether each CPU had something to do for most of a while: then a thread that looks for work gets
-    /// little of one, and nothing can be told.
-    fn is_busy() -> bool {
-        let ticks = || (0..64).map_while(cpu_ticks).collect::<Vec<_>>();
-        let before = ticks();
-        std::thread::sleep(PAUSE);
-        before.iter().zip(ticks()).all(|(before, now)| {
-            let (idle, all) = (now.0 - before.0, now.1 - before.1);
-            idle * 2 < all
-        })
+    /// Whether the thread falls asleep within this time, by the flag with which it says so.
+    fn sleeps_within(ring: &mut Ring, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while !ring.sq_thread_sleeps() {
+            if Instant::now() > end {
+                return false;
+            }
+            std::thread::sleep(PAUSE / 20);
+        }
+        true
     }
 
     #[test]
     #[expect(clippy::print_stderr, reason = "a skip says why")]
     fn it_keeps_the_thread_awake_until_it_is_closed() {
-        for _ in 0..10 {
-            match keeps_and_lets_go() {
-                Ok(true) => return,
-                Ok(false) if is_busy() => return eprintln!("SKIP: no CPU is free"),
-                Ok(false) => {}
-                Err(why) => return eprintln!("SKIP: {why}"),
-            }
+        let thread = SqThread { cpu: None, idle_ms: 4, attach: None };
+        let flags = Flags::default();
+        let attempt = Attempt { entries: 4, completions: 8, flags, sqpoll: Some(thread) };
+        let mut ring = match build(&attempt) {
+            Ok(uring) => Ring::new(uring),
+            Err(errno) => return eprintln!("SKIP: no SQ thread (errno {errno})"),
+        };
+        // Longer than this waits for anything: a thread that sleeps was not kept awake.
+        let minute = Duration::from_secs(60);
+        assert!(sleeps_within(&mut ring, minute), "it sleeps when nobody keeps it awake");
+
+        let keeper = Keeper::attach(ring.fd(), 2 * 60_000).expect("a second ring");
+        encode::bell(&mut ring, -1).expect("room for one");
+        ring.publish().expect("the thread is woken");
+        while ring.sq_thread_sleeps() {
+            std::thread::sleep(PAUSE / 20);
         }
-        panic!("a keeper keeps the thread awake, and lets it sleep when it is closed");
+        assert!(!sleeps_within(&mut ring, PAUSE), "a keeper keeps it awake");
+
+        drop(keeper);
+        assert!(sleeps_within(&mut ring, minute), "it sleeps when the keeper is closed");
     }
 }
