@@ -11,7 +11,6 @@
 //! `Shared`'s lock short.
 
 use crate::loom::{Arc, AtomicUsize, Mutex, Ordering, RwLock, UnsafeCell};
-use crate::sync::wake_post;
 use crate::task::{WokenFrom, is_same_waker, keep_inside};
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -113,7 +112,7 @@ impl Parts for Shared {
 
     #[inline]
     fn wake(waker: Waker) {
-        wake_post::wake(waker);
+        waker.wake();
     }
 
     #[inline]

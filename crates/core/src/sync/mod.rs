@@ -27,8 +27,7 @@
 //! what was granted to it and not taken goes to the next. Each operation's text says what that means
 //! for it.
 //!
-//! **Waking** happens after the lock of a line was let go, never inside. On a thread that runs a loop
-//! it may go by way of that loop's [`wake_post`].
+//! **Waking** happens after the lock of a line was let go, never inside.
 //!
 //! These primitives know wakers and nothing else of a runtime: they work under any. Under this crate's
 //! schedulers they say what a task waits for.
@@ -60,7 +59,6 @@ mod wait_cell;
 mod wait_list;
 mod wait_queue;
 mod wake_batch;
-pub mod wake_post;
 pub mod watch;
 
 pub use barrier::{Arriving, Barrier, Passed};
