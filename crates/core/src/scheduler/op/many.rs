@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The queue is bounded: an op that gives more than is taken is cancelled, and whoever takes starts
-//! another when it has seen the end.
+//! another when it has seen the end. What it answered before the cancel reached it comes on top, and is
+//! handed over like the rest.
 
 #![forbid(unsafe_code)]
 
@@ -22,8 +23,10 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
-/// Answers that wait to be taken.
-const SHOTS_MAX: usize = 1024;
+/// Answers of one op that wait to be taken: as many of the loop's buffers has a stream that nobody reads, as
+/// many connections a socket whose accepts nobody takes. A kernel hands over 32 of one op before it looks at
+/// the next: with twice that no op is stopped whose answers are taken after each turn.
+const SHOTS_MAX: usize = 64;
 
 /// Hands on the buffers of an answer that picked some: each with the bytes in it. More than one where
 /// the op asked for a BUNDLE.
