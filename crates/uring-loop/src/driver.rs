@@ -134,8 +134,10 @@ impl UringDriver {
     ///
     /// [`Refused`] says which call was refused and why; with an `option`, which wish was wrong.
     pub fn new(config: UringConfig, home: Arc<Home>) -> Result<Self, Refused> {
-        let (made, membership) = make_ring(&config)?;
+        let (made, joined) = make_ring(&config)?;
         let Made { mut ring, attempt, mut given_up } = made;
+        // Below the ring, so that it goes first where the rest fails: nobody attaches to a closed one.
+        let membership = joined;
         let params = ring.params();
         if !params.is_feature_nodrop() || !params.is_feature_rw_cur_pos() {
             let why = "io_uring of this kernel is too old: Linux 5.6 is the first that will do";
