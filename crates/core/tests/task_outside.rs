@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
-use wakering_core::scheduler::LocalScheduler;
+use wakering_core::scheduler::{LocalScheduler, Remote};
 use wakering_core::task::{Spawn, block_on, spawn_local};
 
 /// T6 and F8: wakes, clones and drops of wakers at random from many threads. Each poll answers
@@ -63,44 +63,72 @@ fn t6_a_million_wakes_from_everywhere_lose_nothing() {
     assert!(polls.get() <= THREADS * WAKES * 2 + 1);
 }
 
+/// The context of a task: says that it was freed, and wakes whoever waits for the last one.
+struct Context {
+    freed: Arc<AtomicU64>,
+    last: u64,
+    waits: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if self.freed.fetch_add(1, Ordering::AcqRel) + 1 == self.last {
+            self.waits.lock().unwrap().take().inspect(Waker::wake_by_ref);
+        }
+    }
+}
+
+/// Spawns with what it can: full is Busy, and the future comes back.
+fn spawn_patiently(remote: &Remote, task: impl Future<Output = ()> + Send + 'static) {
+    let mut task = Box::pin(task);
+    while let Err(refused) = remote.try_spawn(Spawn::new(), task).map(|join| join.detach()) {
+        assert_eq!(refused.error(), wakering_core::abi::ErrorKind::Busy.into());
+        task = refused.into_future();
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn r7_spawns_from_other_threads_run_at_home_in_their_order() {
-    const EACH: usize = 10_000;
+    const PRODUCERS: usize = 8;
+    const EACH: usize = 100_000;
     let scheduler = LocalScheduler::new().unwrap();
     let home = std::thread::current().id();
-    let seen: Arc<Mutex<Vec<Vec<usize>>>> = Arc::new(Mutex::new(vec![Vec::new(); 4]));
-    let threads: Vec<_> = (0..4)
+    let seen: Arc<Mutex<Vec<Vec<usize>>>> = Arc::new(Mutex::new(vec![Vec::new(); PRODUCERS]));
+    let freed = Arc::new(AtomicU64::new(0));
+    let (last, waits) = ((PRODUCERS * EACH) as u64, Arc::default());
+    let threads: Vec<_> = (0..PRODUCERS)
         .map(|producer| {
             let (remote, seen) = (scheduler.remote(), seen.clone());
+            let (freed, waits) = (freed.clone(), Arc::clone(&waits));
             std::thread::spawn(move || {
                 for n in 0..EACH {
-                    let seen = seen.clone();
-                    remote
-                        .spawn(async move {
-                            assert_eq!(std::thread::current().id(), home);
-                            seen.lock().unwrap()[producer].push(n);
-                        })
-                        .detach();
+                    let (freed, waits) = (freed.clone(), Arc::clone(&waits));
+                    let (seen, context) = (seen.clone(), Context { freed, last, waits });
+                    spawn_patiently(&remote, async move {
+                        assert_eq!(std::thread::current().id(), home);
+                        seen.lock().unwrap()[producer].push(n);
+                        drop(context);
+                    });
                 }
             })
         })
         .collect();
-    scheduler.block_on(poll_fn({
-        let seen = seen.clone();
-        move |cx| {
-            if seen.lock().unwrap().iter().all(|seen| seen.len() == EACH) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
+    // It sleeps whenever nothing is there, and each spawn has to wake it.
+    scheduler.block_on(poll_fn(|cx| {
+        *waits.lock().unwrap() = Some(cx.waker().clone());
+        match freed.load(Ordering::Acquire) == last {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
     }));
     for thread in threads {
         thread.join().unwrap();
     }
     for seen in &*seen.lock().unwrap() {
-        assert!(seen.is_sorted());
+        assert!(seen.iter().copied().eq(0..EACH), "each once, in its producer's order");
     }
+    assert_eq!(freed.load(Ordering::Acquire), last);
 }
 
 #[test]

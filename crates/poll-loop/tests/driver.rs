@@ -132,7 +132,7 @@ fn refuses_what_it_cannot_do_and_everything_after_the_end() {
 
 /// 5,000 opens, each cancelled at some moment: no descriptor stays open.
 #[test]
-fn a_cancelled_open_leaks_no_descriptor() {
+fn v11_a_cancelled_open_leaks_no_descriptor() {
     with_lane("opens", |lane| {
         let path = lane.file("data");
         std::fs::write(&path, "").unwrap();

@@ -102,7 +102,7 @@ fn two_ends_of_a_fifo_meet_although_they_came_in_one_batch() {
 }
 
 #[test]
-fn withdrawn_ops_are_never_begun() {
+fn v10_withdrawn_ops_are_never_begun() {
     let folder = Folder::new("withdrawn");
     let fifo = folder.file("fifo");
     support::make_fifo(&fifo);

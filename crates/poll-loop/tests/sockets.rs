@@ -77,7 +77,7 @@ fn tcp_connects_accepts_sends_and_receives() {
 }
 
 #[test]
-fn a_socket_that_does_not_block_is_waited_for_and_one_call_that_must_not_is_not() {
+fn m7_a_socket_that_does_not_block_is_waited_for_and_one_call_that_must_not_is_not() {
     let mut net = Net::new(8);
     for kind in [libc::SOCK_STREAM, libc::SOCK_STREAM | libc::SOCK_NONBLOCK] {
         let (one, other) = pair(kind);

@@ -122,7 +122,7 @@ fn the_table_of_buffers_is_bounded() {
 }
 
 #[test]
-fn a_registered_file_is_used_by_its_place() {
+fn l25_a_registered_file_is_used_by_its_place() {
     let _alone = alone();
     let Some(mut lane) = lane(UringConfig::inline(4)) else { return };
     let folder = Folder::new();

@@ -55,7 +55,7 @@ fn an_op_in_flight_is_cancelled_and_loses_no_byte() {
 }
 
 #[test]
-fn a_cancel_of_what_is_over_changes_nothing() {
+fn v13_a_cancel_of_what_is_over_changes_nothing() {
     each(small(), |port| {
         let slot = port.start(OpDescriptor::new(Opcode::Nop));
         let first = port.wait(slot);
@@ -177,7 +177,7 @@ fn a_copy_that_waits_is_cancelled_and_leaves_nothing() {
 }
 
 #[test]
-fn an_open_that_succeeds_after_its_cancel_closes_what_it_opened() {
+fn v11_an_open_that_succeeds_after_its_cancel_closes_what_it_opened() {
     each(small(), |port| {
         let path = port.folder.file("file", b"content");
         let d = open(port, &path, libc::O_RDONLY);

@@ -40,7 +40,7 @@ fn a_close_lets_the_writes_of_its_file_finish() {
 }
 
 #[test]
-fn the_answer_to_a_close_comes_after_those_of_its_ops() {
+fn u7_the_answer_to_a_close_comes_after_those_of_its_ops() {
     each(small(), |port| {
         let path = port.folder.file("file", &[1; 4096]);
         let file = port.open_file(&path, libc::O_RDONLY);
@@ -59,7 +59,7 @@ fn the_answer_to_a_close_comes_after_those_of_its_ops() {
 }
 
 #[test]
-fn a_close_ends_what_waits_on_a_stream() {
+fn u7_a_close_ends_what_waits_on_a_stream() {
     each(small(), |port| {
         close_under_reads(port);
         // From here on: the poll driver made a pipe of its own for the first one it could not ask.
@@ -97,7 +97,7 @@ fn close_under_reads(port: &mut Port) {
 }
 
 #[test]
-fn a_second_close_finds_no_file_whether_the_first_is_done_or_not() {
+fn l25_a_second_close_finds_no_file_whether_the_first_is_done_or_not() {
     each(small(), |port| {
         let path = port.folder.file("file", &[1; 4096]);
         let file = port.open_file(&path, libc::O_RDONLY);
@@ -113,7 +113,7 @@ fn a_second_close_finds_no_file_whether_the_first_is_done_or_not() {
 }
 
 #[test]
-fn a_close_is_not_cancelled() {
+fn v13_a_close_is_not_cancelled() {
     each(small(), |port| {
         let before = descriptors();
         let path = port.folder.file("file", &[1; 4096]);

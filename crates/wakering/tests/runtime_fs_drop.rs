@@ -157,7 +157,7 @@ async fn direct(folder: &Folder) -> std::io::Result<File> {
 
 /// What the kernel still writes to is not freed: neither when the futures go nor when the runtime does.
 #[test]
-fn direct_reads_in_flight_outlive_their_futures_and_their_runtime() {
+fn r11_direct_reads_in_flight_outlive_their_futures_and_their_runtime() {
     for builder in drivers() {
         for runtime in both(builder) {
             let folder = Folder::new();

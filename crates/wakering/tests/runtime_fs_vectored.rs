@@ -26,14 +26,14 @@ fn r10_empty_segments_are_well_and_the_count_is_of_bytes() {
     });
 }
 
-/// 40 lie in a block of the loop's pool; 1,000 are several ops; more at a time than there are blocks wait
+/// 40 lie in a block of the loop's pool; 1,000 are several ops, and no call takes more than 1,024 (IOV_MAX); more at a time than there are blocks wait
 /// for some.
 #[test]
 fn r10_many_segments_are_never_cut_off() {
     each_driver(|folder| async move {
         let path = folder.path("file");
         let file = File::options().read(true).write(true).create(true).open(&path).await.unwrap();
-        for count in [32, 33, 40, 256, 257, 1000] {
+        for count in [32, 33, 40, 256, 257, 1000, 1024, 1025, 2500] {
             file.set_len(0).await.unwrap();
             let buffers: Vec<_> =
                 (0..count).map(|number| vec![number as u8; 1 + number % 5]).collect();

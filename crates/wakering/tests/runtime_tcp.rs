@@ -200,6 +200,34 @@ fn l26_a_second_reader_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn l26_a_second_writer_is_refused_and_the_first_goes_on_beside_a_reader() {
+    for builder in drivers() {
+        let runtime = builder.build_local().unwrap();
+        runtime.block_on(async {
+            let (client, server) = pair().await;
+            let client = Arc::new(client);
+            // More than both ends have room for.
+            let first = runtime.spawn({
+                let client = client.clone();
+                async move { client.write_all(vec![5; 8 << 20]).await.0 }
+            });
+            yield_now().await;
+            let (second, buffer) = client.write(vec![6; 3]).await;
+            assert_eq!(second.unwrap_err().raw_os_error(), Some(libc::EBUSY));
+            assert_eq!(buffer, [6; 3], "the buffer comes back");
+            server.write_all(b"in".to_vec()).await.0.unwrap();
+            let (read, bytes) = client.read(Vec::with_capacity(8)).await;
+            assert_eq!((read.unwrap(), &bytes[..]), (2, &b"in"[..]));
+            assert!(!first.is_finished(), "nobody has read it");
+            let (read, bytes) = server.read_exact(Vec::with_capacity(8 << 20)).await;
+            read.unwrap();
+            assert!(bytes.iter().all(|&byte| byte == 5));
+            first.await.unwrap().unwrap();
+        });
+    }
+}
+
+#[test]
 fn l28_exactly_so_many_bytes_or_an_error_that_says_how_many_there_were() {
     for builder in drivers() {
         let runtime = builder.build_local().unwrap();

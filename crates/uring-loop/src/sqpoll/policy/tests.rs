@@ -52,7 +52,7 @@ fn plain(policy: &mut Policy, ops: u64, free: Option<bool>, times: usize) -> Vec
 }
 
 #[test]
-fn steady_bursty_idle_moves_the_idle_time_as_documented() {
+fn f14_steady_bursty_idle_moves_the_idle_time_as_documented() {
     let mut policy = policy(1000);
     // Steady: nothing to bridge.
     for _ in 0..100 {
