@@ -10,6 +10,8 @@ use crate::abi::ErrorKind::{BadDescriptor, Busy};
 use crate::abi::SEGMENTS_MAX;
 use crate::block::BlockPool;
 use crate::error::Error;
+use std::mem::offset_of;
+use std::os::fd::RawFd;
 
 /// The longest socket address.
 pub const ADDRESS_BYTES_MAX: usize = size_of::<libc::sockaddr_storage>();
@@ -19,6 +21,10 @@ pub const CONTROL_BYTES_MAX: usize = 128;
 const HEADER_AT: usize = ADDRESS_BYTES_MAX;
 const CONTROL_AT: usize = super::AREA_BYTES - CONTROL_BYTES_MAX;
 const SEGMENTS_INLINE_MAX: usize = CONTROL_AT / size_of::<libc::iovec>();
+/// Of `struct io_uring_recvmsg_out`: lengths of address, control data and message, and flags.
+const HEAD_BYTES: usize = 16;
+/// Of one piece of control data; its data begins behind it.
+const PIECE_HEAD_BYTES: usize = size_of::<libc::cmsghdr>();
 
 const _: () = {
     assert!(HEADER_AT.is_multiple_of(align_of::<libc::msghdr>()));
@@ -126,6 +132,33 @@ impl Resource {
     }
 }
 
+impl Resource {
+    /// What came back with a message of an op of many, in the buffer that was picked for it: a head, the
+    /// address, control data, the message.
+    pub fn received_in<'a>(&mut self, picked: &'a [u8]) -> Received<'a> {
+        // SAFETY: `set_message` wrote it, and an op of many leaves it as it is.
+        let asked = unsafe { self.message().read() };
+        let word = |at: usize| {
+            let word = picked.get(at * 4..).and_then(|rest| rest.first_chunk());
+            word.map_or(0, |&word| u32::from_ne_bytes(word))
+        };
+        let after = |bytes: &'a [u8], from: usize, count: usize| {
+            let rest = bytes.get(from..).unwrap_or(&[]);
+            &rest[..count.min(rest.len())]
+        };
+        let address_room = asked.msg_namelen as usize;
+        Received {
+            address: after(picked, HEAD_BYTES, address_room.min(word(0) as usize)),
+            control: after(
+                picked,
+                HEAD_BYTES + address_room,
+                asked.msg_controllen.min(word(1) as usize),
+            ),
+            flags: word(3) as i32,
+        }
+    }
+}
+
 /// The control data of a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Control<'a> {
@@ -156,6 +189,26 @@ pub struct Received<'a> {
     pub control: &'a [u8],
     /// `MSG_*`: whether something was cut short.
     pub flags: i32,
+}
+
+impl Received<'_> {
+    /// Descriptors that came along (`SCM_RIGHTS`): whoever received the message has them, and closes them.
+    pub fn descriptors(&self, mut each: impl FnMut(RawFd)) {
+        let mut rest = self.control;
+        while let Some((head, _)) = rest.split_first_chunk::<PIECE_HEAD_BYTES>() {
+            let number = |at: usize| i32::from_ne_bytes([0, 1, 2, 3].map(|byte| head[at + byte]));
+            // The kernel's own layout: the length has eight bytes, and counts the head.
+            let length = u64::from_ne_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|byte| head[byte]));
+            let length = (length as usize).clamp(PIECE_HEAD_BYTES, rest.len());
+            let level = number(offset_of!(libc::cmsghdr, cmsg_level));
+            let kind = number(offset_of!(libc::cmsghdr, cmsg_type));
+            if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let numbers = rest[PIECE_HEAD_BYTES..length].as_chunks().0;
+                numbers.iter().for_each(|&number| each(RawFd::from_ne_bytes(number)));
+            }
+            rest = rest.get(length.next_multiple_of(size_of::<usize>())..).unwrap_or(&[]);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +247,41 @@ mod tests {
         resource.set_message(256, Control::NONE, &pool, iovec).unwrap();
         let busy = Err(Error::Kind(Busy));
         assert_eq!(Resource::new().set_message(256, Control::NONE, &pool, iovec), busy);
+    }
+
+    /// A piece of control data, as the kernel writes it.
+    fn piece(level: i32, kind: i32, numbers: &[i32]) -> Vec<u8> {
+        let mut bytes = (PIECE_HEAD_BYTES + 4 * numbers.len()).to_ne_bytes().to_vec();
+        bytes.extend([level, kind].iter().chain(numbers).flat_map(|number| number.to_ne_bytes()));
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    fn descriptors(received: Received<'_>) -> Vec<RawFd> {
+        let mut found = Vec::new();
+        received.descriptors(|fd| found.push(fd));
+        found
+    }
+
+    #[test]
+    fn descriptors_are_found_among_other_control_data_wherever_it_lies() {
+        let rights = |numbers: &[i32]| piece(libc::SOL_SOCKET, libc::SCM_RIGHTS, numbers);
+        let other = piece(libc::SOL_SOCKET, libc::SCM_CREDENTIALS, &[1, 2, 3]);
+        let control = [rights(&[7]), other, rights(&[8, 9, 10])].concat();
+        let pool = BlockPool::new(1);
+        let mut resource = Resource::new();
+        resource.expect_address();
+        let iovec = |_| Ok(libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 });
+        resource.set_message(1, Control::Send(&control), &pool, iovec).unwrap();
+        assert_eq!(descriptors(resource.received()), [7, 8, 9, 10]);
+        let head = [3, control.len() as u32, 2, 0x40].map(u32::to_ne_bytes).concat();
+        let picked = [&head[..], &[5; ADDRESS_BYTES_MAX], &control, b"hi"].concat();
+        let received = resource.received_in(&picked);
+        assert_eq!((received.address, received.flags), (&[5; 3][..], 0x40));
+        assert_eq!(descriptors(received), [7, 8, 9, 10]);
+        for cut in 0..picked.len() {
+            assert!(descriptors(resource.received_in(&picked[..cut])).len() <= 4);
+        }
     }
 
     #[test]

@@ -276,11 +276,13 @@ impl EventLoop {
         }
     }
 
-    /// Closes what was opened, or was to be closed and was not; gives back what was picked.
+    /// Closes what was opened, or came along, or was to be closed and was not; gives back what was picked.
     pub(super) fn undo(&self, outcome: Outcome, resource: &mut Resource) {
         let prepared = resource.prepared;
         if outcome.flags & completion_flag::PICKED != 0 {
-            self.give_picked_back(prepared.group, outcome, prepared.extra[0]);
+            self.give_picked_back(outcome, resource);
+        } else if prepared.opcode == Opcode::Recvmsg && outcome.result >= 0 {
+            resource.received().descriptors(descriptor::close);
         }
         let opens = matches!(prepared.opcode, Opcode::OpenAt | Opcode::Accept | Opcode::Socket)
             && prepared.flags & op_flag::DIRECT == 0;
@@ -299,12 +301,16 @@ impl EventLoop {
         }
     }
 
-    fn give_picked_back(&self, number: u16, outcome: Outcome, io_flags: u32) {
-        if let Some(group) = self.group(number) {
+    fn give_picked_back(&self, outcome: Outcome, resource: &mut Resource) {
+        let prepared = resource.prepared;
+        let Some(group) = self.group(prepared.group) else { return };
+        picked(&group, outcome, prepared.extra[0], |buffer, length| {
             // SAFETY: picked for a completion that nobody has taken.
-            let give = |buffer, _| unsafe { group.give_back(buffer) };
-            picked(&group, outcome, io_flags, give);
-        }
+            let bytes = unsafe { group.take(buffer, length) };
+            if prepared.opcode == Opcode::Recvmsg {
+                resource.received_in(&bytes).descriptors(descriptor::close);
+            }
+        });
     }
 
     /// The group of this number.
