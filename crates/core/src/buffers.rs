@@ -14,21 +14,16 @@
 //!   only the driver takes, and it takes all, so no link is reused under a reader.
 
 use crate::loom::{AtomicU32, Ordering};
+use crate::pages::Pages;
 use std::ops::Deref;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 const NONE: u32 = u32::MAX;
-const PAGE: usize = 4096;
-
-#[derive(Clone, Copy)]
-#[repr(C, align(4096))]
-struct Page([u8; PAGE]);
 
 /// Buffers of one size, for the ops of one loop.
 #[derive(Debug)]
 pub struct BufferGroup {
-    memory: NonNull<[Page]>,
+    memory: Pages,
     bytes_each: u32,
     count: u16,
     /// Of each buffer, which one was lent to the driver behind it (see [`Self::following`]).
@@ -40,24 +35,18 @@ pub struct BufferGroup {
     taken: AtomicU32,
 }
 
-// SAFETY: the memory of each buffer has one user at a time (B1); the rest is atomic.
-unsafe impl Send for BufferGroup {}
-// SAFETY: as above.
-unsafe impl Sync for BufferGroup {}
-
 impl BufferGroup {
     /// `count` buffers of `bytes_each`. Allocated now and never again.
     ///
     /// # Panics
     ///
-    /// Where `count` is no power of two up to 32,768, or `bytes_each` is zero.
+    /// Where `count` is no power of two up to 32,768, or `bytes_each` is zero; where there is no memory.
     pub fn new(count: u16, bytes_each: u32) -> Arc<Self> {
         assert!(count.is_power_of_two() && bytes_each > 0);
-        let pages = (usize::from(count) * bytes_each as usize).div_ceil(PAGE);
-        let memory = vec![Page([0; PAGE]); pages].into_boxed_slice();
+        let memory = Pages::new(usize::from(count) * bytes_each as usize);
         let words = || (0..count).map(|_| AtomicU32::new(NONE)).collect();
         Arc::new(Self {
-            memory: NonNull::from(Box::leak(memory)),
+            memory: memory.expect("there is memory for the group"),
             bytes_each,
             count,
             following: words(),
@@ -90,8 +79,7 @@ impl BufferGroup {
     /// Where there is no such buffer.
     pub fn address(&self, number: u16) -> *mut u8 {
         assert!(number < self.count, "the group has no such buffer");
-        let start = self.memory.as_ptr().cast::<u8>();
-        start.wrapping_add(usize::from(number) * self.bytes_each as usize)
+        self.memory.start().wrapping_add(usize::from(number) * self.bytes_each as usize)
     }
 
     /// The buffer that was lent behind `number`: bytes of a BUNDLE go on there.
@@ -164,13 +152,6 @@ impl BufferGroup {
     pub unsafe fn take(self: &Arc<Self>, number: u16, length: u32) -> PickedBuffer {
         debug_assert!(length <= self.bytes_each);
         PickedBuffer { group: self.clone(), number, start: 0, length }
-    }
-}
-
-impl Drop for BufferGroup {
-    fn drop(&mut self) {
-        // SAFETY: it came from `Box::leak` in `new`; nobody has a buffer, each of which keeps the group.
-        drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
     }
 }
 

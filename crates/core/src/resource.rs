@@ -3,6 +3,7 @@
 //! ```text
 //! Resource ┬ prepared   the checked numbers of the descriptor
 //!          ├ owned      a larger buffer that belongs to the runtime
+//!          ├ fixed      or one of a pool's, which loops may have registered
 //!          ├ segments   the buffers of a vectored op
 //!          ├ blocks     paths over 255 bytes, more than 32 segments
 //!          ├ front      256 bytes: first path            ┐ or, together,
@@ -17,6 +18,7 @@ use crate::block::{BLOCK_BYTES, Block, BlockPool};
 use crate::buffers::PickedBuffer;
 use crate::descriptor::Descriptor;
 use crate::error::Error;
+use crate::fixed::FixedBuf;
 use std::ffi::c_char;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -124,6 +126,8 @@ pub struct Resource {
     pub prepared: Prepared,
     /// A buffer of the runtime's: a large read or write, or a result of unknown size.
     pub owned: Option<Vec<u8>>,
+    /// A buffer of a pool's: the loop that has registered it sees that here.
+    pub fixed: Option<FixedBuf>,
     /// The buffers that the iovecs of a Readv or Writev name.
     pub segments: Vec<Vec<u8>>,
     /// A buffer of a group's, on its way out.
@@ -148,6 +152,7 @@ impl Resource {
         Self {
             prepared: Prepared::new(Opcode::Nop),
             owned: None,
+            fixed: None,
             segments: Vec::new(),
             picked: None,
             file: None,
@@ -261,6 +266,7 @@ impl Resource {
     /// Whether there is anything for [`Self::release`] to do.
     pub(crate) fn needs_release(&self) -> bool {
         self.owned.is_some()
+            || self.fixed.is_some()
             || self.segments.capacity() != 0
             || self.file.is_some()
             || self.source.is_some()
@@ -272,6 +278,7 @@ impl Resource {
     /// Gives back what was borrowed from `pool` and drops the owned buffer.
     pub fn release(&mut self, pool: &BlockPool) {
         self.owned = None;
+        self.fixed = None;
         self.segments = Vec::new();
         self.picked = None;
         self.file = None;

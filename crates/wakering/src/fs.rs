@@ -15,6 +15,7 @@ mod cached;
 mod call;
 mod directory;
 mod file;
+mod memory;
 mod metadata;
 mod name;
 mod open;
@@ -24,6 +25,7 @@ mod whole;
 pub(crate) use cached::mounts;
 pub use directory::{DirEntry, ReadDir, read_dir, remove_dir_all};
 pub use file::{Advice, File};
+pub(crate) use memory::Memory;
 pub use metadata::{FileType, Metadata};
 pub use name::{
     canonicalize, create_dir, create_dir_all, exists, hard_link, metadata, read_link, remove_dir,

@@ -16,6 +16,7 @@ mod driver;
 pub use builder::{Builder, SqpollOptions};
 pub use wakering_uring_loop::sqpoll::{Idle, SqpollReport, Steering};
 
+use crate::buf::FixedBufPool;
 use crate::engine::Capabilities;
 use std::io;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use wakering_uring_loop::SharedSqpoll;
 struct Made {
     capabilities: Vec<Capabilities>,
     sqpoll: Option<Arc<SharedSqpoll>>,
+    buffers: Option<FixedBufPool>,
 }
 
 impl Made {
@@ -126,6 +128,11 @@ impl Runtime {
         self.made.sqpoll()
     }
 
+    /// The buffers that [`Builder::registered_buffers`] asked for.
+    pub fn buffers(&self) -> Option<&FixedBufPool> {
+        self.made.buffers.as_ref()
+    }
+
     /// Aborts every task, drains the loops, and joins the workers; up to `deadline`.
     pub fn shutdown(self, deadline: Duration) -> Shutdown {
         self.scheduler.shutdown(deadline)
@@ -193,5 +200,10 @@ impl LocalRuntime {
     /// What the SQ thread does, where there is one.
     pub fn sqpoll(&self) -> Option<SqpollReport> {
         self.made.sqpoll()
+    }
+
+    /// The buffers that [`Builder::registered_buffers`] asked for.
+    pub fn buffers(&self) -> Option<&FixedBufPool> {
+        self.made.buffers.as_ref()
     }
 }

@@ -7,6 +7,7 @@
 //! | open | 1: what the file is shared by |
 //! | names of up to 255 bytes | 0 |
 //! | several buffers | 0: their list goes along too |
+//! | a buffer of the runtime's pool: taken, read into, written, given back, dropped in flight | 0 |
 
 #[path = "../../core/tests/support/counting.rs"]
 #[allow(dead_code, reason = "bytes are not of interest")]
@@ -19,6 +20,7 @@ use files::{Folder, drivers};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use wakering::buf::FixedBufPool;
 use wakering::fs::{self, File};
 
 const WARM: u64 = 2_000;
@@ -92,15 +94,35 @@ async fn reads_that_are_dropped() {
     assert_eq!(dropped.await, OPS, "one for each buffer that the test makes");
 }
 
+async fn ops_on_fixed_buffers(folder: &Folder, pool: &FixedBufPool) {
+    let path = folder.path("fixed");
+    let file = File::options().read(true).write(true).create(true).open(&path).await.unwrap();
+    file.set_len(1 << 20).await.unwrap();
+    let (empty, _write) = std::io::pipe().unwrap();
+    let empty = File::from(std::os::fd::OwnedFd::from(empty));
+    let moved = count(async |number| {
+        let place = number % 200 * 4096;
+        let (read, filled) = file.read_at(pool.take().await, place).await;
+        assert_eq!(read.unwrap(), 4096);
+        let (written, _) = file.write_at(filled, place).await;
+        assert_eq!(written.unwrap(), 4096);
+        let mut reading = pin!(empty.read(pool.take().await));
+        let pending = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx).is_pending())).await;
+        assert!(pending);
+    });
+    assert_eq!(moved.await, 0, "read_at, write_at, one dropped in flight");
+}
+
 #[test]
 fn ops_on_files_do_not_allocate() {
     for builder in drivers() {
-        let runtime = builder.build_local().unwrap();
+        let runtime = builder.registered_buffers(4, 4096).build_local().unwrap();
         let folder = Folder::new();
         runtime.block_on(async {
             ops_that_move_data(&folder).await;
             ops_of_names(&folder).await;
             reads_that_are_dropped().await;
+            ops_on_fixed_buffers(&folder, runtime.buffers().unwrap()).await;
         });
     }
 }

@@ -264,7 +264,7 @@ impl Ops {
         match self.0.mine() {
             Some(mine) => {
                 mine.let_go(token);
-                if counted {
+                if counted || !mine.to_give_back.borrow().is_empty() {
                     mine.wake_others();
                 }
             }

@@ -9,8 +9,8 @@ pub(super) use transfer::checked;
 
 use super::call::Call;
 use super::metadata::{self, Metadata};
-use super::{OpenOptions, cached};
-use crate::buf::{Buf, BufResult};
+use super::{Memory, OpenOptions, cached};
+use crate::buf::{BufResult, FileBuf};
 use crate::lane::{Beginning, kind_of};
 use crate::op;
 use std::io;
@@ -182,11 +182,10 @@ impl File {
     ///
     /// EBADF where it is open for writing only, EISDIR, EIO, ESPIPE for a pipe, EINVAL for what is no
     /// place, or of O_DIRECT what is not aligned.
-    pub async fn read_at<B: Buf>(&self, buffer: B, offset: u64) -> BufResult<usize, B> {
-        let mut memory = buffer.into_vec();
-        memory.clear();
+    pub async fn read_at<B: FileBuf>(&self, buffer: B, offset: u64) -> BufResult<usize, B> {
+        let memory = emptied(buffer);
         let (read, memory) = self.append_from(memory, offset).await;
-        (read, B::from_vec(memory))
+        (read, B::from_memory(memory))
     }
 
     /// Reads until the buffer's capacity is full.
@@ -196,20 +195,19 @@ impl File {
     /// # Errors
     ///
     /// As [`Self::read_at`]; UnexpectedEof where the file ends before: what was there is in the buffer.
-    pub async fn read_exact_at<B: Buf>(&self, buffer: B, offset: u64) -> BufResult<(), B> {
-        let mut memory = buffer.into_vec();
-        memory.clear();
-        while memory.len() < memory.capacity() {
-            let place = offset.saturating_add(memory.len() as u64);
+    pub async fn read_exact_at<B: FileBuf>(&self, buffer: B, offset: u64) -> BufResult<(), B> {
+        let mut memory = emptied(buffer);
+        while memory.length() < memory.room() {
+            let place = offset.saturating_add(memory.length() as u64);
             let read;
             (read, memory) = self.append_from(memory, place).await;
             match read {
-                Ok(0) => return (Err(ended_early(&memory)), B::from_vec(memory)),
+                Ok(0) => return (Err(ended_early(&memory)), B::from_memory(memory)),
                 Ok(_) => {}
-                Err(error) => return (Err(error), B::from_vec(memory)),
+                Err(error) => return (Err(error), B::from_memory(memory)),
             }
         }
-        (Ok(()), B::from_vec(memory))
+        (Ok(()), B::from_memory(memory))
     }
 
     /// Writes what is in the buffer to a place. How many bytes: a disk that is full takes fewer.
@@ -219,9 +217,9 @@ impl File {
     /// # Errors
     ///
     /// EBADF where it is open for reading only, ENOSPC, EIO, ESPIPE and so on.
-    pub async fn write_at<B: Buf>(&self, buffer: B, offset: u64) -> BufResult<usize, B> {
-        let (written, memory) = self.write_from(buffer.into_vec(), 0, offset).await;
-        (written, B::from_vec(memory))
+    pub async fn write_at<B: FileBuf>(&self, buffer: B, offset: u64) -> BufResult<usize, B> {
+        let (written, memory) = self.write_from(buffer.into_memory(), 0, offset).await;
+        (written, B::from_memory(memory))
     }
 
     /// Writes all of the buffer.
@@ -231,20 +229,20 @@ impl File {
     /// # Errors
     ///
     /// As [`Self::write_at`]; then some of it may have been written.
-    pub async fn write_all_at<B: Buf>(&self, buffer: B, offset: u64) -> BufResult<(), B> {
-        let mut memory = buffer.into_vec();
+    pub async fn write_all_at<B: FileBuf>(&self, buffer: B, offset: u64) -> BufResult<(), B> {
+        let mut memory = buffer.into_memory();
         let mut done = 0;
-        while done < memory.len() {
+        while done < memory.length() {
             let written;
             let place = offset.saturating_add(done as u64);
             (written, memory) = self.write_from(memory, done, place).await;
             match written {
-                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), B::from_vec(memory)),
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), B::from_memory(memory)),
                 Ok(count) => done += count,
-                Err(error) => return (Err(error), B::from_vec(memory)),
+                Err(error) => return (Err(error), B::from_memory(memory)),
             }
         }
-        (Ok(()), B::from_vec(memory))
+        (Ok(()), B::from_memory(memory))
     }
 
     /// Reads what lies at the file's own position, and moves that: of a pipe, a terminal, an eventfd, what
@@ -255,15 +253,14 @@ impl File {
     /// # Errors
     ///
     /// As [`Self::read_at`].
-    pub async fn read<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
-        let mut memory = buffer.into_vec();
-        memory.clear();
+    pub async fn read<B: FileBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        let memory = emptied(buffer);
         let (read, memory) = self.append(memory).await;
-        (read, B::from_vec(memory))
+        (read, B::from_memory(memory))
     }
 
     /// As [`Self::read`], behind what is in the memory.
-    pub(super) async fn append(&self, memory: Vec<u8>) -> BufResult<usize, Vec<u8>> {
+    pub(super) async fn append<M: Memory>(&self, memory: M) -> BufResult<usize, M> {
         let _turn = self.own_position.lock().await;
         self.read_into(memory, POSITION_CURRENT).await
     }
@@ -276,10 +273,10 @@ impl File {
     /// # Errors
     ///
     /// As [`Self::write_at`]; EPIPE.
-    pub async fn write<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
+    pub async fn write<B: FileBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let _turn = self.own_position.lock().await;
-        let (written, memory) = self.write_on(buffer.into_vec(), 0).await;
-        (written, B::from_vec(memory))
+        let (written, memory) = self.write_on(buffer.into_memory(), 0).await;
+        (written, B::from_memory(memory))
     }
 
     /// Writes all of the buffer, as [`Self::write`].
@@ -289,28 +286,28 @@ impl File {
     /// # Errors
     ///
     /// As [`Self::write`]; then some of it may have been written.
-    pub async fn write_all<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
+    pub async fn write_all<B: FileBuf>(&self, buffer: B) -> BufResult<(), B> {
         let _turn = self.own_position.lock().await;
-        let mut memory = buffer.into_vec();
+        let mut memory = buffer.into_memory();
         let mut done = 0;
-        while done < memory.len() {
+        while done < memory.length() {
             let written;
             (written, memory) = self.write_on(memory, done).await;
             match written {
-                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), B::from_vec(memory)),
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), B::from_memory(memory)),
                 Ok(count) => done += count,
-                Err(error) => return (Err(error), B::from_vec(memory)),
+                Err(error) => return (Err(error), B::from_memory(memory)),
             }
         }
-        (Ok(()), B::from_vec(memory))
+        (Ok(()), B::from_memory(memory))
     }
 
     /// Writes at the file's own position what lies in the memory from `start` on.
-    async fn write_on(&self, memory: Vec<u8>, start: usize) -> BufResult<usize, Vec<u8>> {
+    async fn write_on<M: Memory>(&self, memory: M, start: usize) -> BufResult<usize, M> {
         let beginning = Beginning::of(self.file.as_raw_fd());
         let (written, memory) = self.write_out(memory, start, POSITION_CURRENT).await;
         if let (Some(beginning), Ok(count @ 1..)) = (beginning, &written)
-            && *count < memory.len() - start
+            && *count < memory.length() - start
         {
             beginning.mend(*count as i32);
         }
@@ -431,8 +428,15 @@ impl File {
     }
 }
 
-fn ended_early(memory: &Vec<u8>) -> io::Error {
-    let why = format!("the file ended after {} of {} bytes", memory.len(), memory.capacity());
+/// A buffer's memory, with nothing in it.
+fn emptied<B: FileBuf>(buffer: B) -> B::Memory {
+    let mut memory = buffer.into_memory();
+    memory.empty();
+    memory
+}
+
+fn ended_early(memory: &impl Memory) -> io::Error {
+    let why = format!("the file ended after {} of {} bytes", memory.length(), memory.room());
     io::Error::new(io::ErrorKind::UnexpectedEof, why)
 }
 

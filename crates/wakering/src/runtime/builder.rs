@@ -2,10 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::driver::RingAndPool;
+use super::driver::{Registers, RingAndPool};
 use super::{LocalRuntime, Made, Runtime};
+use crate::buf::FixedBufPool;
 use crate::config::DriverChoice;
-use crate::engine::{Capabilities, poll_capabilities, ring_capabilities};
+use crate::engine::{Capabilities, FeatureReport, poll_capabilities, ring_capabilities};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub struct Builder {
     slots: u32,
     pool_threads: usize,
     drain_deadline: Duration,
+    registered_buffers: Option<(usize, usize)>,
     name: String,
 }
 
@@ -51,6 +53,7 @@ impl Default for Builder {
             slots: 4096,
             pool_threads: 4,
             drain_deadline: Duration::from_secs(5),
+            registered_buffers: None,
             name: "wakering".to_owned(),
         }
     }
@@ -101,6 +104,18 @@ impl Builder {
         self
     }
 
+    /// A pool of `count` [buffers](crate::buf::FixedBuf) of `bytes` each, rounded up to whole pages:
+    /// [`Runtime::buffers`]. None, unless told otherwise.
+    ///
+    /// Their memory is registered with the ring of each loop, and counts once for each against the memory
+    /// that the user may lock (`ulimit -l`, often 8 MiB). Where that is refused, and where there is no ring,
+    /// the buffers are memory like all: `fixed_buffers` among the features of
+    /// [`Runtime::capabilities`] says of each loop whether, or why not.
+    pub fn registered_buffers(mut self, count: usize, bytes: usize) -> Self {
+        self.registered_buffers = Some((count, bytes));
+        self
+    }
+
     /// What the threads are called, with a number behind it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -112,12 +127,12 @@ impl Builder {
     /// # Errors
     ///
     /// Where the driver that was asked for is refused, with the reason; where threads or descriptors
-    /// have run out.
+    /// have run out; where there is no room for the buffers.
     pub fn build(self) -> io::Result<Runtime> {
         let (name, drain_deadline) = (self.name.clone(), self.drain_deadline);
         let workers = self.workers;
         let loops = self.loops.unwrap_or(workers).min(workers);
-        let maker = Arc::new(Maker::new(self));
+        let maker = Arc::new(Maker::new(self)?);
         let making = maker.clone();
         let mut options = Options::new()
             .workers(workers)
@@ -139,7 +154,7 @@ impl Builder {
     /// As [`Self::build`].
     pub fn build_local(self) -> io::Result<LocalRuntime> {
         let drain_deadline = self.drain_deadline;
-        let maker = Maker::new(self);
+        let maker = Maker::new(self)?;
         let (driver, home) = maker.make().map_err(|error| maker.explain(error))?;
         let options = LocalOptions::new().driver(driver, home, BLOCKS_MAX);
         let built = options.drain_deadline(drain_deadline).build();
@@ -148,23 +163,38 @@ impl Builder {
     }
 }
 
+/// A ring, and whether it has registered the buffers, if there are any.
+type Ring = (Box<dyn Driver>, Result<(), Error>);
+
+fn why_not_registered(error: Error) -> String {
+    match error {
+        Error::Os(libc::ENOMEM) => "the user may not lock so much memory (ulimit -l)".to_owned(),
+        error => error.to_string(),
+    }
+}
+
 /// Makes the loops, each on its own thread.
 struct Maker {
     builder: Builder,
     share: Option<Arc<SharedSqpoll>>,
+    buffers: Option<FixedBufPool>,
     capabilities: Mutex<Vec<Capabilities>>,
     refused: Mutex<Option<String>>,
 }
 
 impl Maker {
-    fn new(builder: Builder) -> Self {
+    fn new(builder: Builder) -> io::Result<Self> {
         let share = builder.sqpoll.map(|_| SharedSqpoll::new());
-        Self { builder, share, capabilities: Mutex::default(), refused: Mutex::default() }
+        let buffers =
+            builder.registered_buffers.map(|(count, bytes)| FixedBufPool::new(count, bytes));
+        let buffers = buffers.transpose().map_err(crate::op::io_error)?;
+        let (capabilities, refused) = Default::default();
+        Ok(Self { builder, share, buffers, capabilities, refused })
     }
 
     fn made(&self) -> Made {
         let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Made { capabilities, sqpoll: self.share.clone() }
+        Made { capabilities, sqpoll: self.share.clone(), buffers: self.buffers.clone() }
     }
 
     /// With the reason that the maker of a loop had.
@@ -186,8 +216,9 @@ impl Maker {
         let refused = match choice {
             DriverChoice::Poll => None,
             DriverChoice::Auto | DriverChoice::Uring => match self.ring(&home, &pool) {
-                Ok(driver) => {
-                    self.note(ring_capabilities(choice));
+                Ok((driver, registered)) => {
+                    let why = registered.err().map(why_not_registered);
+                    self.note(ring_capabilities(choice), why);
                     return Ok((driver, home));
                 }
                 Err(refused) if choice == DriverChoice::Uring || refused.option.is_some() => {
@@ -198,23 +229,18 @@ impl Maker {
                 Err(refused) => Some(refused),
             },
         };
-        self.note(poll_capabilities(refused));
+        let why = "there is no ring to register them with".to_owned();
+        self.note(poll_capabilities(refused), Some(why));
         let config = PollConfig { pool: Some(pool), ..PollConfig::default() };
         let poll = PollDriver::new(config, home.clone())?;
         Ok((Box::new(poll), home))
     }
 
-    fn ring(&self, home: &Arc<Home>, pool: &Arc<BlockingPool>) -> Result<Box<dyn Driver>, Refused> {
-        fn with_pool<R: Driver + 'static>(
-            ring: R,
-            home: &Arc<Home>,
-            pool: &Arc<BlockingPool>,
-        ) -> Box<dyn Driver> {
-            Box::new(RingAndPool::new(ring, pool.clone(), home.clone()))
-        }
+    fn ring(&self, home: &Arc<Home>, pool: &Arc<BlockingPool>) -> Result<Ring, Refused> {
         let config = UringConfig::worker(self.builder.slots);
-        let plain =
-            |config| UringDriver::new(config, home.clone()).map(|ring| with_pool(ring, home, pool));
+        let plain = |config| {
+            UringDriver::new(config, home.clone()).map(|ring| self.with_pool(ring, home, pool))
+        };
         let Some(SqpollOptions { cpu, idle }) = self.builder.sqpoll else {
             return plain(config);
         };
@@ -227,12 +253,26 @@ impl Maker {
             None => plain(config),
             Some(steering) => {
                 let ring = SwitchingDriver::new(config, home.clone(), steering)?;
-                Ok(with_pool(ring, home, pool))
+                Ok(self.with_pool(ring, home, pool))
             }
         }
     }
 
-    fn note(&self, capabilities: Capabilities) {
+    fn with_pool<R>(&self, ring: R, home: &Arc<Home>, pool: &Arc<BlockingPool>) -> Ring
+    where
+        R: Registers + 'static,
+    {
+        let mut driver = RingAndPool::new(ring, pool.clone(), home.clone());
+        let registered = self.buffers.as_ref().map_or(Ok(()), |buffers| driver.register(buffers));
+        (Box::new(driver), registered)
+    }
+
+    /// Of a loop: what it can do, and why it has not registered the buffers.
+    fn note(&self, mut capabilities: Capabilities, why_plain: Option<String>) {
+        if self.buffers.is_some() {
+            let (name, available) = ("fixed_buffers".to_owned(), why_plain.is_none());
+            capabilities.features.push(FeatureReport { name, available, reason: why_plain });
+        }
         let mut all = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(capabilities);
     }

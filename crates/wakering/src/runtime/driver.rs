@@ -7,6 +7,9 @@
 //!
 //! An op that says ASYNC goes to the pool if a thread can do it: that costs less than a thread of the
 //! kernel's, and learns the mount that it came across.
+//!
+//! An op of the ring whose buffer lies in the memory that is registered with it is told so here, on the
+//! loop's own thread: wherever it was asked for, nobody else knows which loop carries it out.
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -14,8 +17,35 @@ use std::time::{Duration, Instant};
 use wakering_core::abi::{OPCODES_MAX, Opcode, op_flag};
 use wakering_core::buffers::BufferGroup;
 use wakering_core::driver::{CancelKey, Drained, Driver, Sink};
+use wakering_core::fixed::FixedBufPool;
+use wakering_core::resource::Resource;
 use wakering_core::{Error, Home, Token};
 use wakering_poll_loop::{BlockingPool, syscalls};
+use wakering_uring_loop::{SwitchingDriver, UringDriver};
+
+/// A ring that may hold a buffer by its pages.
+pub(super) trait Registers: Driver {
+    /// See [`UringDriver::register_buffer`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn register(&mut self, address: *mut u8, length: usize) -> Result<u16, Error>;
+}
+
+impl Registers for UringDriver {
+    unsafe fn register(&mut self, address: *mut u8, length: usize) -> Result<u16, Error> {
+        // SAFETY: passed on.
+        unsafe { self.register_buffer(address, length) }
+    }
+}
+
+impl Registers for SwitchingDriver {
+    unsafe fn register(&mut self, address: *mut u8, length: usize) -> Result<u16, Error> {
+        // SAFETY: passed on.
+        unsafe { self.register_buffer(address, length) }
+    }
+}
 
 /// See the module's text.
 pub(super) struct RingAndPool<R> {
@@ -29,6 +59,8 @@ pub(super) struct RingAndPool<R> {
     /// Ops handed to the pool, and those of them that came back.
     handed: u64,
     returned: u64,
+    /// What is registered with the ring, at which place. Dropped after the ring.
+    fixed: Option<(FixedBufPool, u16)>,
 }
 
 impl<R: Driver> RingAndPool<R> {
@@ -40,7 +72,8 @@ impl<R: Driver> RingAndPool<R> {
         let slots = home.slab.len() as usize;
         let pooled = vec![None; slots].into();
         let for_pool = Vec::with_capacity(slots);
-        Self { ring, pool, home, for_pool, supports, pooled, handed: 0, returned: 0 }
+        let (handed, returned, fixed) = (0, 0, None);
+        Self { ring, pool, home, for_pool, supports, pooled, handed, returned, fixed }
     }
 
     fn is_for_pool(&self, token: Token) -> bool {
@@ -50,6 +83,19 @@ impl<R: Driver> RingAndPool<R> {
         let asked_for = prepared.flags & op_flag::ASYNC != 0;
         let by_ring = self.supports[prepared.opcode as usize] && !asked_for;
         !by_ring && syscalls::supports(prepared.opcode)
+    }
+
+    /// Has the ring find the op's buffer by its place, if it lies in what is registered.
+    #[inline]
+    fn name_fixed(&self, token: Token) {
+        let Some((buffers, place)) = &self.fixed else { return };
+        let name = |resource: &mut Resource| {
+            if resource.fixed.as_ref().is_some_and(|buffer| buffers.owns(buffer)) {
+                resource.prepared.registered = *place;
+            }
+        };
+        // SAFETY: as in `is_for_pool`.
+        unsafe { self.home.slab.slot(token).with_resource(name) };
     }
 
     fn is_pooled(&self, token: Token) -> bool {
@@ -72,6 +118,18 @@ impl<R: Driver> RingAndPool<R> {
     }
 }
 
+impl<R: Registers> RingAndPool<R> {
+    /// Registers the memory of these buffers with the ring. Where it is refused they are memory like all.
+    pub(super) fn register(&mut self, buffers: &FixedBufPool) -> Result<(), Error> {
+        let (address, length) = buffers.memory();
+        // SAFETY: `fixed` keeps it until the ring is closed, the slots of its ops for as long as they
+        // are in flight.
+        let place = unsafe { self.ring.register(address, length) }?;
+        self.fixed = Some((buffers.clone(), place));
+        Ok(())
+    }
+}
+
 impl<R: Driver> Driver for RingAndPool<R> {
     fn name(&self) -> &'static str {
         self.ring.name()
@@ -83,6 +141,7 @@ impl<R: Driver> Driver for RingAndPool<R> {
 
     fn enqueue(&mut self, token: Token) -> Result<(), Error> {
         if !self.is_for_pool(token) {
+            self.name_fixed(token);
             return self.ring.enqueue(token);
         }
         if self.for_pool.len() == self.for_pool.capacity() {

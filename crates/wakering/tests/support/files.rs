@@ -3,8 +3,8 @@
 #[path = "drivers.rs"]
 mod drivers;
 
-#[allow(unused_imports, reason = "most tests want each of them in turn")]
-pub(crate) use drivers::drivers;
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use drivers::{drivers, personalities};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

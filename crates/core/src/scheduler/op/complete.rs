@@ -14,6 +14,7 @@ use crate::buffers::BufferGroup;
 use crate::descriptor;
 use crate::driver::Completion;
 use crate::error::Error;
+use crate::fixed::FixedBuf;
 use crate::loom::Ordering;
 use crate::resource::Resource;
 use crate::slot::order::Asked;
@@ -98,6 +99,14 @@ impl Mine<'_> {
             let Some(waker) = waker else { break };
             waker.wake();
         }
+        while let Some(buffer) = self.take_to_give_back() {
+            drop(buffer);
+        }
+    }
+
+    #[inline]
+    fn take_to_give_back(&self) -> Option<FixedBuf> {
+        self.to_give_back.borrow_mut().pop()
     }
 
     /// What other threads ask for. How much that was.
@@ -266,12 +275,19 @@ impl EventLoop {
     pub(super) fn discard(&self, mine: Option<&Mine<'_>>, token: Token) {
         let leaving = self.take_leaving(token);
         let slot = self.home.slab.slot(token);
+        let mut fixed = None;
         if !slot.telling.is_lost() {
             self.discard_shots(token);
-            self.free(mine, slot, token, |outcome, resource| self.undo(outcome, resource));
+            self.free(mine, slot, token, |outcome, resource| {
+                fixed = resource.fixed.take();
+                self.undo(outcome, resource);
+            });
         }
         match mine {
-            Some(mine) => mine.tell_later(leaving),
+            Some(mine) => {
+                mine.to_give_back.borrow_mut().extend(fixed);
+                mine.tell_later(leaving);
+            }
             None => leaving.into_iter().for_each(Waker::wake),
         }
     }

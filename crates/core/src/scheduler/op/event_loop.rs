@@ -18,6 +18,7 @@ use crate::block::BlockPool;
 use crate::buffers::BufferGroup;
 use crate::driver::{CancelKey, Driver};
 use crate::error::Error;
+use crate::fixed::FixedBuf;
 use crate::home::Home;
 use crate::loom::{AtomicU32, AtomicUsize, Mutex, MutexGuard, RwLock, thread_local};
 use crate::resource::Resource;
@@ -69,6 +70,8 @@ pub(super) struct Own {
     free: RefCell<FreeList>,
     /// Wakers of others, to be called when the turn is over.
     pub(super) to_wake: RefCell<Vec<Waker>>,
+    /// Of ops that nobody waits for: they go back when the turn is over, since that may wake, too.
+    pub(super) to_give_back: RefCell<Vec<FixedBuf>>,
     /// Asked for by other threads, and refused as Busy by the driver.
     pub(super) held: RefCell<VecDeque<Token>>,
     /// Ops of many answers that nobody takes: to be cancelled when the turn is over.
@@ -191,6 +194,7 @@ impl EventLoop {
                 driver: RefCell::new(Some(driver)),
                 free: RefCell::new(free),
                 to_wake: RefCell::new(Vec::with_capacity(slots)),
+                to_give_back: RefCell::default(),
                 held: RefCell::new(VecDeque::with_capacity(slots)),
                 to_cancel: RefCell::new(Vec::with_capacity(slots)),
                 here: Cell::new(None),

@@ -2,6 +2,7 @@
 
 use super::File;
 use crate::buf::BufResult;
+use crate::fs::Memory;
 use crate::fs::cached::{self, Tried};
 use crate::op;
 use std::io;
@@ -22,10 +23,10 @@ pub(super) const BYTES_MAX: usize = 0x7FFF_F000;
 /// See the module's text. A read appends to the memory, up to its capacity; a write sends what lies in it
 /// from `start` on.
 #[derive(Debug)]
-pub(super) struct Transfer<'a> {
+pub(super) struct Transfer<'a, M> {
     file: &'a Arc<Descriptor>,
     opcode: Opcode,
-    memory: Vec<u8>,
+    memory: M,
     start: usize,
     offset: u64,
     /// For a thread, which may be told to learn the file's mount.
@@ -33,25 +34,25 @@ pub(super) struct Transfer<'a> {
     extra: u32,
 }
 
-impl Transfer<'_> {
+impl<M: Memory> Transfer<'_, M> {
     fn length(&self) -> u32 {
         let end = match self.opcode {
-            Opcode::Read => self.memory.capacity(),
-            _ => self.memory.len(),
+            Opcode::Read => self.memory.room(),
+            _ => self.memory.length(),
         };
         (end - self.start).min(BYTES_MAX) as u32
     }
 }
 
 // SAFETY: the resource keeps the memory, and the file open.
-unsafe impl Request for &mut Transfer<'_> {
-    type Output = BufResult<usize, Vec<u8>>;
+unsafe impl<M: Memory> Request for &mut Transfer<'_, M> {
+    type Output = BufResult<usize, M>;
 
     fn prepare(&mut self, resource: &mut Resource, _: &BlockPool) -> Result<(), Error> {
         let length = self.length();
         let mut memory = std::mem::take(&mut self.memory);
         resource.prepared = Prepared {
-            address: memory.as_mut_ptr().wrapping_add(self.start),
+            address: memory.start().wrapping_add(self.start),
             length,
             offset: self.offset,
             flags: self.flags,
@@ -59,22 +60,22 @@ unsafe impl Request for &mut Transfer<'_> {
             ..Prepared::new(self.opcode)
         };
         resource.set_file(self.file);
-        resource.owned = Some(memory);
+        memory.lend(resource);
         Ok(())
     }
 
     fn withdraw(&mut self, resource: &mut Resource) {
-        self.memory = resource.owned.take().unwrap_or_default();
+        self.memory = M::take_back(resource);
     }
 
     fn finish(&mut self, outcome: Outcome, resource: &mut Resource) -> Self::Output {
-        let mut memory = resource.owned.take().unwrap_or_default();
+        let mut memory = M::take_back(resource);
         let count = op::count(outcome.result);
         if let (Opcode::Read, Ok(count)) = (self.opcode, &count) {
-            let length = (self.start + count).min(memory.capacity());
+            let length = (self.start + count).min(memory.room());
             // SAFETY: what lay before `start` is there still, and the kernel has written so many bytes from
             // there on, within the capacity.
-            unsafe { memory.set_len(length) };
+            unsafe { memory.set_length(length) };
         }
         (count, memory)
     }
@@ -90,11 +91,11 @@ pub(in crate::fs) fn checked(offset: u64) -> io::Result<u64> {
 
 impl File {
     /// Reads behind what is in the memory, as far as it has room.
-    pub(crate) async fn append_from(
+    pub(crate) async fn append_from<M: Memory>(
         &self,
-        memory: Vec<u8>,
+        memory: M,
         offset: u64,
-    ) -> BufResult<usize, Vec<u8>> {
+    ) -> BufResult<usize, M> {
         if let Err(error) = self.has_place(offset) {
             return (Err(error), memory);
         }
@@ -102,24 +103,20 @@ impl File {
     }
 
     /// Writes what lies in the memory from `start` on.
-    pub(super) async fn write_from(
+    pub(super) async fn write_from<M: Memory>(
         &self,
-        memory: Vec<u8>,
+        memory: M,
         start: usize,
         offset: u64,
-    ) -> BufResult<usize, Vec<u8>> {
+    ) -> BufResult<usize, M> {
         if let Err(error) = self.has_place(offset) {
             return (Err(error), memory);
         }
         self.write_out(memory, start, offset).await
     }
 
-    pub(super) async fn read_into(
-        &self,
-        memory: Vec<u8>,
-        offset: u64,
-    ) -> BufResult<usize, Vec<u8>> {
-        let start = memory.len();
+    pub(super) async fn read_into<M: Memory>(&self, memory: M, offset: u64) -> BufResult<usize, M> {
+        let start = memory.length();
         let opcode = Opcode::Read;
         let (flags, extra) = (0, 0);
         let mut transfer =
@@ -138,14 +135,14 @@ impl File {
         run(transfer).await
     }
 
-    pub(super) async fn write_out(
+    pub(super) async fn write_out<M: Memory>(
         &self,
-        memory: Vec<u8>,
+        memory: M,
         start: usize,
         offset: u64,
-    ) -> BufResult<usize, Vec<u8>> {
+    ) -> BufResult<usize, M> {
         let opcode = Opcode::Write;
-        let (flags, extra) = match memory.len() - start {
+        let (flags, extra) = match memory.length() - start {
             0 => return (Ok(0), memory),
             length if length > CACHED_READ_BYTES_MAX as usize => (0, 0),
             _ => match self.writes_by_thread() {
@@ -160,7 +157,7 @@ impl File {
 }
 
 /// Carries it out on a loop. Interrupted, it starts again.
-async fn run(mut transfer: Transfer<'_>) -> BufResult<usize, Vec<u8>> {
+async fn run<M: Memory>(mut transfer: Transfer<'_, M>) -> BufResult<usize, M> {
     loop {
         match op::run(&mut transfer).await {
             Ok((Err(error), memory)) if error.kind() == io::ErrorKind::Interrupted => {
