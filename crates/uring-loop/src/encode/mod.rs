@@ -267,6 +267,7 @@ fn check(prepared: &Prepared, kernel: &Kernel) -> Result<(), i32> {
         return Err(ErrorKind::BadDescriptor.to_result());
     }
     let may_go_on = match opcode {
+        PollAdd if poll::is_in_vain(prepared) => return Err(-libc::EPERM),
         Accept | PollAdd | Timeout => true,
         Read | Recv | Recvmsg => prepared.group != NOT_PICKED,
         _ => false,
