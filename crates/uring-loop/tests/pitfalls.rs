@@ -11,7 +11,8 @@ use std::time::Duration;
 use support::net::every_personality;
 use support::{Folder, Lane, alone, pipe, skip, transfer, write_to};
 use wakering_core::Driver;
-use wakering_core::abi::Opcode;
+use wakering_core::abi::{Opcode, op_flag};
+use wakering_core::resource::Prepared;
 use wakering_core::slot::Cancel;
 use wakering_uring_loop::{UringConfig, homes_kept};
 
@@ -152,16 +153,14 @@ fn a_ring_of_one_issuer_refuses_a_foreign_thread() {
         if given_up.iter().any(|feature| feature.name == "single_issuer") {
             return skip("this kernel has no SINGLE_ISSUER");
         }
-        let token = lane.start(wakering_core::resource::Prepared::new(Opcode::Nop));
+        let token = lane.start(Prepared::new(Opcode::Nop));
         assert_eq!(enter_elsewhere(lane.driver.ring_fd()), libc::EEXIST);
         assert_eq!(lane.result(token), 0);
     }
 }
 
-/// `IORING_REGISTER_EVENTFD_ASYNC` is silent for what an SQ thread, a deferring ring or task work
-/// completes: nobody here asks for it.
-#[test]
-fn eventfd_async_is_used_nowhere() {
+/// Every source of this crate names none of these.
+fn nobody_here_says(banned: &[&str]) {
     fn sources(folder: &Path, each: &mut dyn FnMut(&Path)) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
@@ -175,12 +174,72 @@ fn eventfd_async_is_used_nowhere() {
     let mut seen = 0;
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut |path| {
         let text = fs::read_to_string(path).unwrap();
-        for banned in ["register_eventfd_async", "EVENTFD_ASYNC"] {
-            assert!(!text.contains(banned), "{}", path.display());
+        for banned in banned {
+            assert!(!text.contains(banned), "{banned} in {}", path.display());
         }
         seen += 1;
     });
     assert!(seen > 20, "{seen} files");
+}
+
+/// `IORING_REGISTER_EVENTFD_ASYNC` is silent for what an SQ thread, a deferring ring or task work
+/// completes: nobody here asks for it.
+#[test]
+fn eventfd_async_is_used_nowhere() {
+    nobody_here_says(&["register_eventfd_async", "EVENTFD_ASYNC"]);
+}
+
+/// A wait on a private futex that was begun while the process had one thread is never woken: loops are
+/// woken by messages and by eventfds.
+#[test]
+fn futex_ops_wake_nobody() {
+    nobody_here_says(&["FutexWait", "FUTEX_WAIT", "FutexWake", "FUTEX_WAKE"]);
+}
+
+/// The kernel keeps the file for the op: bytes that come later still land in its buffer. So a close cancels
+/// first and waits, and a number alone never tells that an op is over.
+#[test]
+fn closing_a_descriptor_cancels_nothing() {
+    let _alone = alone();
+    for mut lane in every_personality(4) {
+        let (reader, writer) = pipe();
+        let mut byte = [0u8];
+        let token = lane.start(transfer(Opcode::Read, reader.as_raw_fd(), &mut byte, u64::MAX));
+        lane.turn(Some(Duration::ZERO));
+        // An SQ thread takes entries in their order: this one it has when the next is answered.
+        assert_eq!(lane.run(Prepared::new(Opcode::Nop)), 0);
+        drop(reader);
+        lane.turn(Some(Duration::from_millis(1)));
+        assert!(!lane.home.slab.slot(token).is_ready(token), "its file is closed, it is not");
+        write_to(&writer, b"x");
+        assert_eq!((lane.result(token), byte), (1, *b"x"));
+        assert_eq!(lane.driver.in_flight(), 0);
+    }
+}
+
+/// Neither an SQ thread nor a thread of the kernel's has carried a cancel out when it is published: until
+/// the op's own answer its buffer is the kernel's.
+#[test]
+fn a_cancel_is_not_over_when_it_was_asked_for() {
+    let _alone = alone();
+    for mut lane in every_personality(4) {
+        let (reader, writer) = pipe();
+        for flags in [0, op_flag::ASYNC] {
+            for round in 0..100u8 {
+                let mut byte = [0u8];
+                let read = transfer(Opcode::Read, reader.as_raw_fd(), &mut byte, u64::MAX);
+                let token = lane.start(Prepared { flags, ..read });
+                (0..round % 3).for_each(|_| _ = lane.turn(Some(Duration::ZERO)));
+                let _ = lane.cancel(token).unwrap();
+                lane.driver.publish().unwrap();
+                assert!(!lane.home.slab.slot(token).is_ready(token), "nobody has reaped");
+                assert_eq!(lane.driver.in_flight(), 1);
+                assert_eq!(lane.result(token), -libc::ECANCELED);
+                write_to(&writer, &[round]);
+                assert_eq!((lane.run(read), byte), (1, [round]));
+            }
+        }
+    }
 }
 
 /// An op that was cancelled and answered leaves its slot to the next, which the late answer of the
