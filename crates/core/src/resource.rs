@@ -275,8 +275,8 @@ impl Resource {
             || self.blocks.iter().any(Option::is_some)
     }
 
-    /// Gives back what was borrowed from `pool` and drops the owned buffer.
-    pub fn release(&mut self, pool: &BlockPool) {
+    /// Gives back what was borrowed from `pool` and drops the owned buffer. Whether it had blocks.
+    pub fn release(&mut self, pool: &BlockPool) -> bool {
         self.owned = None;
         self.fixed = None;
         self.segments = Vec::new();
@@ -284,11 +284,8 @@ impl Resource {
         self.file = None;
         self.source = None;
         self.address_length = 0;
-        for block in &mut self.blocks {
-            if let Some(block) = block.take() {
-                pool.give_back(block);
-            }
-        }
+        let blocks = self.blocks.iter_mut().filter_map(Option::take);
+        blocks.map(|block| pool.give_back(block)).count() > 0
     }
 }
 

@@ -50,6 +50,7 @@ use crate::token::Token;
 use crate::waker::WakerRef;
 use event_loop::{EventLoop, Mine};
 use loop_ref::LoopRef;
+use room::Lack;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -117,7 +118,7 @@ impl Ops {
     /// Safe to cancel: dropped, it is cancelled, and what the kernel borrowed is kept until the
     /// kernel has answered; an outcome that came in spite of that is undone (what was opened is closed).
     pub fn start<P: Request>(&self, request: P) -> Op<P> {
-        Op { ops: self.clone(), request, stage: Stage::Unstarted }
+        Op { ops: self.clone(), request, stage: Stage::Unstarted(Lack::Slot) }
     }
 
     /// An op that answers again and again, until an answer without MORE.
@@ -193,14 +194,20 @@ impl Ops {
     }
 
     /// Claims and prepares an op, and enqueues it on the loop's thread or through its orders.
-    fn begin<P: Request>(&self, request: &mut P, cx: &Context<'_>) -> Result<Token, Error> {
+    fn begin<P: Request>(
+        &self,
+        request: &mut P,
+        lack: &mut Lack,
+        cx: &Context<'_>,
+    ) -> Result<Token, Error> {
         if cancel::is_cancelled() {
             return Err(cancel::REFUSED);
         }
         let mine = self.0.mine();
         let whom = self.0.polled(mine.as_ref(), cx);
         let waker_ref = whom.map_or(WakerRef::NOBODY, waker_ref_of);
-        let token = self.0.claim(mine.as_ref(), waker_ref)?;
+        let claimed = self.0.claim(mine.as_ref(), waker_ref);
+        let token = claimed.inspect_err(|_| *lack = Lack::Slot)?;
         let slot = self.0.home.slab.slot(token);
         slot.telling.begin();
         let begun = match (self.0.prepare(slot, request), &mine) {
@@ -210,6 +217,7 @@ impl Ops {
         };
         if let Err(error) = begun {
             self.withdraw(mine.as_ref(), token, request);
+            *lack = Lack::Rest;
             return Err(error);
         }
         if let Some(mine) = mine {
@@ -349,7 +357,8 @@ pub struct Op<P: Request> {
 
 #[derive(Clone, Copy)]
 enum Stage {
-    Unstarted,
+    /// Where it said Busy: for want of this.
+    Unstarted(Lack),
     InFlight(Token),
     Done,
 }
@@ -357,7 +366,7 @@ enum Stage {
 impl<P: Request> std::fmt::Debug for Op<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.stage {
-            Stage::Unstarted => "Op(unstarted)",
+            Stage::Unstarted(_) => "Op(unstarted)",
             Stage::InFlight(_) => "Op(in flight)",
             Stage::Done => "Op(done)",
         })
@@ -365,11 +374,19 @@ impl<P: Request> std::fmt::Debug for Op<P> {
 }
 
 impl<P: Request> Op<P> {
+    /// What it is short of, where it said Busy.
+    fn lack(&self) -> Lack {
+        match self.stage {
+            Stage::Unstarted(lack) => lack,
+            Stage::InFlight(_) | Stage::Done => unreachable!("Busy is no end"),
+        }
+    }
+
     /// By which [`Ops::cancel`] knows it, while it is in flight.
     pub fn token(&self) -> Option<Token> {
         match self.stage {
             Stage::InFlight(token) => Some(token),
-            Stage::Unstarted | Stage::Done => None,
+            Stage::Unstarted(_) | Stage::Done => None,
         }
     }
 
@@ -400,9 +417,10 @@ impl<P: Request> Op<P> {
     /// Starts it, unless it was.
     #[inline]
     fn poll_start(&mut self, cx: &Context<'_>) -> Result<(Token, bool), Error> {
-        match self.stage {
-            Stage::Unstarted => {
-                let token = self.ops.begin(&mut self.request, cx).inspect_err(|&error| {
+        match &mut self.stage {
+            Stage::Unstarted(lack) => {
+                let begun = self.ops.begin(&mut self.request, lack, cx);
+                let token = begun.inspect_err(|&error| {
                     if error != Error::Kind(ErrorKind::Busy) {
                         self.stage = Stage::Done;
                     }
@@ -410,7 +428,7 @@ impl<P: Request> Op<P> {
                 self.stage = Stage::InFlight(token);
                 Ok((token, true))
             }
-            Stage::InFlight(token) => Ok((token, false)),
+            Stage::InFlight(token) => Ok((*token, false)),
             Stage::Done => panic!("an op was polled after it was ready"),
         }
     }

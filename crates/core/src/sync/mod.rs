@@ -85,4 +85,4 @@ mod ledger;
 mod wait_tests;
 
 #[cfg(all(test, loom))]
-mod loom_support;
+pub(crate) mod loom_support;

@@ -62,6 +62,7 @@ impl Mine<'_> {
     #[inline]
     pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         self.trace(Step::Turn);
+        self.turns.set(true);
         // An order may have woken somebody here, an op that was let go or withdrawn, and so may room.
         let shared = self.event_loop.room.is_wanted() && self.share_room();
         let asked = !self.event_loop.orders.is_empty() || !self.held.borrow().is_empty();
@@ -73,18 +74,8 @@ impl Mine<'_> {
         while let Some(token) = self.take_to_cancel() {
             self.cancel(token);
         }
+        self.turns.set(false);
         turned?.map(|completions| completions + ordered)
-    }
-
-    /// Whether there was room to share: then whoever waits for it is woken.
-    #[cold]
-    fn share_room(&self) -> bool {
-        let room = &self.event_loop.room;
-        let shared = self.with_free(|own| room.share(own));
-        if shared {
-            room.ring();
-        }
-        shared
     }
 
     fn take_to_cancel(&self) -> Option<Token> {
@@ -93,6 +84,7 @@ impl Mine<'_> {
 
     #[inline]
     pub(super) fn wake_others(&self) {
+        self.ring_if_owed();
         // One at a time, since a waker may come here again.
         loop {
             let waker = self.to_wake.borrow_mut().pop();
@@ -168,7 +160,9 @@ impl Mine<'_> {
             // Answered on this thread, and the driver will not see it: whoever polls it is told here.
             Cancel::Withdrawn => {
                 self.complete(Completion { token, outcome: CANCELLED });
-                self.wake_others();
+                if !self.turns.get() {
+                    self.wake_others();
+                }
             }
             Cancel::AskedBefore | Cancel::TooLate | Cancel::Stale => {}
         }
@@ -231,6 +225,7 @@ impl Mine<'_> {
 
     /// The end: refuses orders, drains the driver and drops it. How many ops the kernel still has.
     pub(super) fn end(&self, deadline: Duration) -> usize {
+        self.turns.set(true);
         self.take_orders();
         let slab = &self.event_loop.home.slab;
         let closed = Outcome { result: ErrorKind::Closed.to_result(), flags: 0 };
@@ -251,6 +246,7 @@ impl Mine<'_> {
             }
         }
         drop(driver);
+        self.turns.set(false);
         self.with_free(|own| self.event_loop.room.close(own));
         self.event_loop.room.ring();
         self.wake_others();

@@ -76,6 +76,10 @@ pub(super) struct Own {
     pub(super) held: RefCell<VecDeque<Token>>,
     /// Ops of many answers that nobody takes: to be cancelled when the turn is over.
     pub(super) to_cancel: RefCell<Vec<Token>>,
+    /// A turn goes on, in which nothing of the program's is called.
+    pub(super) turns: Cell<bool>,
+    /// See M5 of `room`.
+    pub(super) owes_ring: Cell<bool>,
     here: Cell<Option<NonNull<Here>>>,
 }
 
@@ -197,6 +201,8 @@ impl EventLoop {
                 to_give_back: RefCell::default(),
                 held: RefCell::new(VecDeque::with_capacity(slots)),
                 to_cancel: RefCell::new(Vec::with_capacity(slots)),
+                turns: Cell::new(false),
+                owes_ring: Cell::new(false),
                 here: Cell::new(None),
             },
             home,
@@ -280,8 +286,8 @@ impl EventLoop {
     ) -> R {
         let taken = slot.take(token, |taken, resource| {
             let result = f(taken.outcome, resource);
-            if resource.needs_release() {
-                resource.release(&self.blocks);
+            if resource.needs_release() && resource.release(&self.blocks) {
+                self.blocks_are_back();
             }
             result
         });
@@ -351,7 +357,9 @@ impl<'a> Mine<'a> {
 
     #[inline]
     pub(super) fn enqueue(&self, token: Token) -> Result<(), Error> {
+        // A driver has room again after a turn.
         self.with_driver(|driver| driver.enqueue(token))?
+            .inspect_err(|_| self.event_loop.room.stir())
     }
 
     pub(super) fn cancel_where(&self, key: CancelKey) -> Result<usize, Error> {
