@@ -22,7 +22,7 @@ pub trait Turn: OneThread {
 pub trait Recv: Turn {
     type Stream: 'static;
     fn stream(stream: TcpStream) -> impl Future<Output = Self::Stream>;
-    /// Up to 64 bytes, or none at the stream's end.
+    /// How many bytes came, none at the stream's end.
     fn recv(stream: &mut Self::Stream) -> impl Future<Output = usize>;
 }
 

@@ -1,6 +1,7 @@
 //! Wakering: a file for each group of rows. A group that is not there yet has no cells, and the table
 //! says so.
 
+mod files;
 mod net;
 mod ops;
 
@@ -11,5 +12,6 @@ pub const CONTENDER: Contender = Contender { name: "wakering", crates: &["wakeri
 fn cells() -> Vec<(&'static str, Run)> {
     let mut cells = ops::cells();
     cells.extend(net::cells());
+    cells.extend(files::cells());
     cells
 }

@@ -94,7 +94,6 @@ impl Recv for Net {
     }
 
     async fn recv(stream: &mut TcpStream) -> usize {
-        let (length, _) = stream.read(Vec::with_capacity(MESSAGE_BYTES)).await;
-        length.expect("the other end is there")
+        stream.receive().await.expect("the other end is there").len()
     }
 }
