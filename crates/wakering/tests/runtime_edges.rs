@@ -3,23 +3,21 @@
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 use wakering::net::UdpSocket;
 use wakering::{DriverChoice, Runtime};
-use wakering_core::abi::Opcode;
-use wakering_core::buffers::BufferGroup;
-use wakering_core::driver::{Drained, Sink};
-use wakering_core::scheduler::{LocalOptions, Nop};
+use wakering_core::scheduler::Nop;
 use wakering_core::task::block_on;
-use wakering_core::{Driver, Error, Home, Token};
-use wakering_poll_loop::{PollConfig, PollDriver};
 
 #[path = "support/drivers.rs"]
 mod drivers;
+#[path = "support/slow.rs"]
+mod slow;
 
 use drivers::drivers;
+use slow::Slow;
 
 fn socket() -> UdpSocket {
     UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap()
@@ -74,76 +72,13 @@ fn every_op_on_a_loop_that_is_gone_is_told_so() {
     }
 }
 
-/// A driver that says when it begins to drain, and waits until it may.
-struct Slow {
-    driver: PollDriver,
-    begins: mpsc::Sender<()>,
-    may: mpsc::Receiver<()>,
-}
-
-impl Driver for Slow {
-    fn name(&self) -> &'static str {
-        "slow"
-    }
-
-    fn supports(&self, opcode: Opcode) -> bool {
-        self.driver.supports(opcode)
-    }
-
-    fn enqueue(&mut self, token: Token) -> Result<(), Error> {
-        self.driver.enqueue(token)
-    }
-
-    fn publish(&mut self) -> Result<(), Error> {
-        self.driver.publish()
-    }
-
-    fn turn(
-        &mut self,
-        timeout: Option<Duration>,
-        completions_max: usize,
-        sink: Sink<'_>,
-    ) -> Result<usize, Error> {
-        self.driver.turn(timeout, completions_max, sink)
-    }
-
-    fn cancel(&mut self, token: Token) -> Result<(), Error> {
-        self.driver.cancel(token)
-    }
-
-    fn add_buffers(&mut self, group: Arc<BufferGroup>) -> Result<u16, Error> {
-        self.driver.add_buffers(group)
-    }
-
-    fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
-        self.begins.send(()).unwrap();
-        self.may.recv().unwrap();
-        self.driver.drain(deadline, sink)
-    }
-
-    fn poll_fd(&self) -> i32 {
-        self.driver.poll_fd()
-    }
-
-    fn in_flight(&self) -> usize {
-        self.driver.in_flight()
-    }
-
-    fn enters(&self) -> u64 {
-        self.driver.enters()
-    }
-}
-
 #[test]
 fn a_socket_is_dropped_elsewhere_while_its_loop_drains() {
     let (begins, begun) = mpsc::channel();
     let (go_on, may) = mpsc::channel();
     let (hand_over, handed) = mpsc::channel();
     let looping = std::thread::spawn(move || {
-        let home = Arc::new(Home::new(16).unwrap());
-        let driver = PollDriver::new(PollConfig::default(), home.clone()).unwrap();
-        let slow = Box::new(Slow { driver, begins, may });
-        let scheduler = LocalOptions::new().driver(slow, home, 4).build().unwrap();
+        let scheduler = Slow::start(begins, may);
         let receiver = scheduler.block_on(async {
             let receiver = socket();
             {

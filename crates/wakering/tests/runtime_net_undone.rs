@@ -1,12 +1,15 @@
 //! What arrived for an op that nobody waits for any more is closed, not kept.
 
 use std::future::poll_fn;
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use wakering::cancel::drop_and_drain;
+use wakering::net::TcpListener;
+use wakering::task::block_on;
 use wakering_core::abi::{Opcode, op_flag};
 use wakering_core::buffers::BufferGroup;
 use wakering_core::descriptor::Descriptor;
@@ -18,9 +21,12 @@ use wakering_core::slot::Outcome;
 mod around;
 #[path = "support/loops.rs"]
 mod loops;
+#[path = "support/slow.rs"]
+mod slow;
 
-use around::{alone, descriptors, until};
+use around::{ANYWHERE, alone, descriptors, glance, until};
 use loops::loops;
+use slow::Slow;
 
 const HEAD: usize = size_of::<libc::cmsghdr>();
 
@@ -110,5 +116,50 @@ fn descriptors_of_messages_that_nobody_took_are_closed() {
             drop((here, there));
             assert_eq!(descriptors(), before, "{name}");
         });
+    }
+}
+
+/// A listener with connections that were accepted and that nobody took; their clients.
+async fn untaken(connections: usize) -> (TcpListener, Vec<TcpStream>) {
+    let before = descriptors();
+    let listener = TcpListener::bind(ANYWHERE).unwrap();
+    let address = listener.local_addr().unwrap();
+    assert!(glance(2, listener.accept()).await.is_none(), "it waits from now on");
+    let clients = (0..connections).map(|_| TcpStream::connect(address).unwrap()).collect();
+    until("all are accepted", || descriptors() == before + 1 + 2 * connections).await;
+    (listener, clients)
+}
+
+#[test]
+fn connections_that_nobody_took_are_closed_with_their_listener() {
+    let _alone = alone();
+    for (name, scheduler) in loops() {
+        scheduler.block_on(async {
+            let before = descriptors();
+            let (listener, clients) = untaken(5).await;
+            listener.close().await;
+            assert_eq!(descriptors(), before + clients.len(), "{name}");
+        });
+    }
+}
+
+/// Its op is left to the kernel: what that had answered is closed all the same, whether somebody still has
+/// the listener or not.
+#[test]
+fn connections_that_nobody_took_are_closed_with_their_loop() {
+    let _alone = alone();
+    for is_kept in [true, false] {
+        let (begins, _begun) = mpsc::channel();
+        let (_, may) = mpsc::channel();
+        let scheduler = Slow::start(begins, may);
+        let before = descriptors();
+        let (listener, clients) = scheduler.block_on(untaken(5));
+        let kept = is_kept.then_some(listener);
+        drop(scheduler);
+        // The driver is gone; the listener stays, for the kernel's sake.
+        assert!(descriptors() <= before + 1 + clients.len(), "kept: {is_kept}");
+        if let Some(listener) = kept {
+            assert!(block_on(listener.accept()).is_err(), "its loop is gone");
+        }
     }
 }

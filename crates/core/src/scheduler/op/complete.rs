@@ -241,6 +241,8 @@ impl Mine<'_> {
         for token in slab.in_use() {
             let slot = slab.slot(token);
             if !slot.telling.is_told() {
+                // Whoever has the op gets nothing of it any more, and may not know what to undo.
+                self.event_loop.discard_shots(token);
                 self.tell(slot.waker_ref(), token, slot.telling.lose());
                 self.tell_later(self.event_loop.take_leaving(token));
             }

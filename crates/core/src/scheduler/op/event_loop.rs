@@ -295,10 +295,11 @@ impl EventLoop {
         taken.expect("whoever was told takes, once")
     }
 
-    /// Looks at the resource of an op that this thread was told of, and has not taken.
+    /// Looks at the resource of an op that this thread was told of, and has not taken; or, at the end of its
+    /// loop, of one that the driver has and never answers.
     pub(super) fn with_told<R>(&self, token: Token, f: impl FnOnce(&mut Resource) -> R) -> R {
-        debug_assert!(self.home.slab.slot(token).is_ready(token));
-        // SAFETY: Ready, and this is its owner (I2 of `slot`).
+        // SAFETY: Ready, and this is its owner (I2 of `slot`); or InFlight and of many answers, for which the
+        // kernel writes nothing there, and published by this thread's driver (I1), which is at its end.
         unsafe { self.home.slab.slot(token).with_resource(f) }
     }
 

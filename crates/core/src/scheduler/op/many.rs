@@ -55,7 +55,7 @@ impl EventLoop {
         self.shots[token.index() as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Undoes what nobody took, of an op that was told.
+    /// Undoes what nobody took, of an op that was told, or is about to be lost.
     pub(super) fn discard_shots(&self, token: Token) {
         loop {
             let shot = self.queue(token).pop_front();
