@@ -3,7 +3,8 @@
 //! These lend a slice for the length of a call, and an op needs memory for as long as the kernel likes: so
 //! bytes are copied, from what the stream has received, and into memory that the stream sends from. A
 //! write is done when it was copied; [`poll_flush`](futures_io::AsyncWrite::poll_flush) waits until it was
-//! sent, and what went wrong is said by the next call.
+//! sent, and what went wrong is said by the next call. A stream's own writes are such calls too: they wait
+//! until what was written so is sent, and bytes keep their order.
 
 use super::socket::Stream;
 use super::{TcpStream, UnixStream};

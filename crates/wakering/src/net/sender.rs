@@ -53,8 +53,17 @@ impl Sender {
         }
     }
 
+    /// For one write, until it is dropped: behind what was taken along before. EBUSY where somebody else
+    /// writes; what went wrong with those bytes.
+    async fn turn(&self) -> io::Result<Turn<'_>> {
+        let turn = Turn::take(&self.busy)?;
+        #[cfg(feature = "futures-io")]
+        std::future::poll_fn(|cx| self.poll_flush(cx)).await?;
+        Ok(turn)
+    }
+
     pub(super) async fn write<B: Buf>(&self, buffer: B) -> BufResult<usize, B> {
-        match Turn::take(&self.busy) {
+        match self.turn().await {
             Ok(_turn) => {
                 let (sent, memory) = self.send(buffer.into_vec(), 0, 0).await;
                 (sent, B::from_vec(memory))
@@ -64,7 +73,7 @@ impl Sender {
     }
 
     pub(super) async fn write_all<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
-        let _turn = match Turn::take(&self.busy) {
+        let _turn = match self.turn().await {
             Ok(turn) => turn,
             Err(error) => return (Err(error), buffer),
         };
