@@ -1,6 +1,6 @@
 // `npm test [-- arguments for ava]`: builds what is missing, then runs the tests: those in Rust, which
 // know no Node and take each driver, and then those in TypeScript. With arguments, or where a variant of
-// the latter is asked for, only these.
+// the latter is asked for, only these; where io_uring is refused, also those of the runtime in Rust.
 //
 // WAKERING_TEST_NODE  runs them under another Node than the development dependency.
 // WAKERING_TEST_REFUSE  runs them where every io_uring call fails: eperm, enosys or eacces.
@@ -24,7 +24,14 @@ if (!variant && process.argv.length === 2) {
   const { status } = run('cargo', ['test', '--quiet', '--workspace']);
   if (status !== 0) fail('the tests in Rust failed', status);
 }
-const { command, args } = refusal ? await refused(refusal) : { command: node, args: ava };
+if (refusal && process.argv.length === 2) {
+  const rust = ['cargo', 'test', '--quiet', '--package', 'wakering'];
+  const { command, args } = await refused(refusal, rust);
+  const { status } = run(command, args);
+  if (status !== 0) fail(`the tests of the runtime in Rust failed (${refusal})`, status);
+}
+const tests = [node, ...ava];
+const { command, args } = refusal ? await refused(refusal, tests) : { command: node, args: ava };
 if (process.env.WAKERING_TALLY) {
   const { status, output } = await echoed(command, args);
   const driver = process.env.WAKERING_DRIVER ?? (refusal ? `refused (${refusal})` : 'default');
@@ -35,10 +42,10 @@ if (process.env.WAKERING_TALLY) {
   process.exitCode = run(command, args).status;
 }
 
-/** The tests, started by the launcher that they themselves use. */
-async function refused(refusal) {
+/** Tests, started by the launcher that those in TypeScript use themselves. */
+async function refused(refusal, tests) {
   const { refuseUring } = await import(at('.build/__test__/support/launch.js'));
-  return refuseUring(refusal, [node, ...ava]);
+  return refuseUring(refusal, tests);
 }
 
 /** Runs a command, shows its output as it comes and returns it too. */

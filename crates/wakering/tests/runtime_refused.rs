@@ -26,6 +26,14 @@ const CALLS: [(libc::c_long, &str); 3] = [
     (libc::SYS_io_uring_register, "io_uring_register"),
 ];
 
+/// What a reason names: the call, or whichever comes first where all of them are refused already.
+fn named(call: &'static str) -> &'static str {
+    match Runtime::builder().driver(DriverChoice::Uring).build_local() {
+        Ok(_) => call,
+        Err(_) => "io_uring_",
+    }
+}
+
 /// Files, names, sockets and timers, in tasks.
 async fn everything(folder: Folder) {
     let path = folder.path("file");
@@ -81,6 +89,7 @@ fn works_without_it(builder: &Builder, call: &str) {
 #[test]
 fn f16_a_runtime_works_where_io_uring_is_refused_and_tells_why() {
     for (number, call) in CALLS {
+        let call = named(call);
         for errno in [libc::EPERM, libc::ENOSYS, libc::EACCES] {
             let sqpoll = SqpollOptions { cpu: None, idle: Idle::Millis(10) };
             let builder = Runtime::builder().slots(64);
@@ -95,9 +104,24 @@ fn f16_a_runtime_works_where_io_uring_is_refused_and_tells_why() {
     }
 }
 
+/// Tests set no sysctl: it is 2 in a guest that was booted so.
+#[test]
+fn f16_where_the_sysctl_forbids_io_uring_the_reason_names_it() {
+    let set = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    if set.trim() != "2" {
+        return eprintln!("SKIP: kernel.io_uring_disabled is {set:?} here, not 2");
+    }
+    let builder = Runtime::builder();
+    works_without_it(&builder, "io_uring_setup");
+    let runtime = builder.build_local().unwrap();
+    let reason = &runtime.capabilities().reason;
+    assert!(reason.contains("the sysctl kernel.io_uring_disabled is 2"), "{reason}");
+}
+
 #[test]
 fn f16_who_asks_for_io_uring_is_told_that_it_is_refused() {
     for (number, call) in CALLS {
+        let call = named(call);
         let errors = where_forbidden(number, libc::EPERM, || {
             let builder = Runtime::builder().driver(DriverChoice::Uring);
             let several = builder.clone().workers(2).build().unwrap_err();
