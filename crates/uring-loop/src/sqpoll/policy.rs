@@ -291,4 +291,6 @@ fn ms(duration: Duration) -> f64 {
 }
 
 #[cfg(test)]
+mod duties;
+#[cfg(test)]
 mod tests;
