@@ -269,6 +269,11 @@ impl UringDriver {
         self.ring.has_anything() || self.has_more()
     }
 
+    /// Whether a chain has begun whose last op has not come.
+    pub(crate) fn is_in_chain(&self) -> bool {
+        !self.chain.is_empty() || self.chain.is_broken()
+    }
+
     /// What it has done so far.
     pub fn counters(&self) -> Counters {
         Counters {

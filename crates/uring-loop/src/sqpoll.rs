@@ -33,7 +33,7 @@ pub use report::SqpollReport;
 pub use steward::DECISIONS_MAX;
 pub use switching::SwitchingDriver;
 
-use policy::{Route, Setting, WEIGHT_DEFAULT};
+use policy::{Reason, Route, Setting, WEIGHT_DEFAULT};
 use thread::Thread;
 
 /// Submission by a kernel thread.
@@ -179,15 +179,30 @@ impl SharedSqpoll {
         self.members().steward.get_or_insert_with(|| Steward::new(weight, may_leave));
     }
 
-    /// A loop has published. What holds now, or `None` where another thread is at it: the loop keeps
-    /// its note and tells it the next time.
-    fn note(&self, note: Note, wakeups: u64) -> Option<Setting> {
+    /// A loop has published: what holds now, and whether it is time to ask. `None` where another thread
+    /// is at it: the loop keeps its note and tells it the next time.
+    fn note(&self, note: Note, wakeups: u64) -> Option<(Setting, bool)> {
         let mut members = self.members.try_lock().ok()?;
         members.wakeups += wakeups;
+        let steward = members.steward.as_mut()?;
+        let due = steward.note(note);
+        Some((steward.setting(), due))
+    }
+
+    /// Asks the policy: some 100 us. What holds then; `None` where another thread is at it.
+    fn ask(&self, now_ms: u64) -> Option<Setting> {
+        let mut members = self.members.try_lock().ok()?;
         let (&(ring, _), floor_ms, cpu) = (members.rings.first()?, members.floor_ms(), members.cpu);
         let steward = members.steward.as_mut()?;
-        steward.note(note, ring, floor_ms, cpu);
+        steward.ask(now_ms, ring, floor_ms, cpu);
         Some(steward.setting())
+    }
+
+    /// One of the loops goes this way for a reason of its own.
+    fn tell(&self, reason: Reason) {
+        if let Some(steward) = &mut self.members().steward {
+            steward.one_loop(reason);
+        }
     }
 }
 

@@ -143,6 +143,11 @@ impl Policy {
         Setting { route: self.route, idle_ms: STEPS[self.step].max(self.floor_ms) }
     }
 
+    /// Since it began: the windows together.
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
     /// Another ring of this thread has this idle time: none under it can be had. One between two steps
     /// counts as the lower of them.
     pub fn set_floor(&mut self, floor_ms: u32) {

@@ -3,9 +3,24 @@
 //! Both tables are filled and emptied by the same calls in the same order, so that they agree; where
 //! one of them refuses, the other gives back what it gave.
 
+use super::policy::{Reason, Route};
 use super::switching::SwitchingDriver;
 use std::os::fd::RawFd;
 use wakering_core::Error;
+
+/// What the plain ring has and the other has not (S5).
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    /// Places that files are opened into.
+    places: Vec<u32>,
+    pub(super) groups: usize,
+}
+
+impl Own {
+    pub(super) fn is_none(&self) -> bool {
+        self.places.is_empty() && self.groups == 0
+    }
+}
 
 impl SwitchingDriver {
     /// As [`UringDriver::register_buffer`](crate::UringDriver::register_buffer). The pages are locked,
@@ -64,11 +79,12 @@ impl SwitchingDriver {
     /// As there.
     pub fn unregister_file(&mut self, index: u32) -> Result<(), Error> {
         self.sq.unregister_file(index)?;
+        self.change_own(|own| own.places.retain(|&place| place != index));
         self.plain.unregister_file(index)
     }
 
     /// As [`UringDriver::reserve_file`](crate::UringDriver::reserve_file); the file will be the plain
-    /// ring's.
+    /// ring's, so a chain that has begun cannot name it.
     ///
     /// # Errors
     ///
@@ -80,7 +96,7 @@ impl SwitchingDriver {
             self.sq.release_file(first)?;
         }
         let place = Self::same((first, second?))?;
-        self.own_one_more();
+        self.change_own(|own| own.places.push(place));
         Ok(place)
     }
 
@@ -91,8 +107,22 @@ impl SwitchingDriver {
     /// As there.
     pub fn release_file(&mut self, index: u32) -> Result<(), Error> {
         self.sq.release_file(index)?;
-        self.plain.release_file(index)?;
-        self.own = self.own.saturating_sub(1);
-        Ok(())
+        self.change_own(|own| own.places.retain(|&place| place != index));
+        self.plain.release_file(index)
+    }
+
+    /// With something of its plain ring alone a loop goes there, and stays until nothing is left.
+    pub(super) fn change_own(&mut self, change: impl FnOnce(&mut Own)) {
+        let had_none = self.own.is_none();
+        change(&mut self.own);
+        match (had_none, self.own.is_none()) {
+            (true, false) => {
+                self.go(Route::Plain);
+                let (files, groups) = (self.own.places.len(), self.own.groups);
+                self.share.tell(Reason::Held { files, groups });
+            }
+            (false, true) => self.share.tell(Reason::HeldNoMore),
+            _ => {}
+        }
     }
 }

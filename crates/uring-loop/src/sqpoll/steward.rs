@@ -7,7 +7,8 @@
 //!                      times of the thread, of its CPU
 //! ```
 //!
-//! A loop notes at most one publish per tick of the kernel, so the ops of a burst pay nothing.
+//! A loop notes at most one publish per tick of the kernel, so the ops of a burst pay nothing. Asking
+//! reads files and may make a ring: it is up to the loop to find a moment at which no op waits for it.
 
 #![forbid(unsafe_code)]
 
@@ -80,9 +81,8 @@ impl Steward {
         self.keeper = None;
     }
 
-    /// A loop has published. `ring` is one of those that the thread serves, `floor_ms` the longest idle
-    /// time among them.
-    pub(crate) fn note(&mut self, note: Note, ring: RawFd, floor_ms: u32, cpu: Option<u32>) {
+    /// A loop has published. Whether it is time to ask.
+    pub(crate) fn note(&mut self, note: Note) -> bool {
         let before = self.published_ms.replace(note.now_ms);
         if let Some(gap) = before.and_then(|before| note.now_ms.checked_sub(before))
             && gap > 0
@@ -92,15 +92,24 @@ impl Steward {
         self.window.ops += note.ops;
         self.window.crowded += note.crowded;
         self.window.wake_delay = note.wake_delay.or(self.window.wake_delay);
-        let length = note.now_ms.saturating_sub(self.window_began_ms);
-        if length < WINDOW_MS {
+        self.is_due(note.now_ms)
+    }
+
+    fn is_due(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.window_began_ms) >= WINDOW_MS
+    }
+
+    /// Asks the policy, where no other loop has just done so. `ring` is one of those that the thread
+    /// serves, `floor_ms` the longest idle time among them.
+    pub(crate) fn ask(&mut self, now_ms: u64, ring: RawFd, floor_ms: u32, cpu: Option<u32>) {
+        if !self.is_due(now_ms) {
             return;
         }
-        self.window_began_ms = note.now_ms;
+        let length = now_ms - std::mem::replace(&mut self.window_began_ms, now_ms);
         self.window.length = Duration::from_millis(length);
         let thread = Thread::of_ring(ring);
         self.window.spent = thread.and_then(|thread| self.spent(&thread));
-        self.window.cpu_free = self.cpu_free(cpu, note.now_ms);
+        self.window.cpu_free = self.cpu_free(cpu, now_ms);
         self.policy.set_floor(floor_ms);
         let window = std::mem::take(&mut self.window);
         if let Some(decision) = self.policy.window(&window) {
@@ -154,6 +163,19 @@ impl Steward {
                 decision.reason = Reason::NoKeeper { errno };
             }
         }
+        self.remember(decision);
+    }
+
+    /// Something holds for one loop, whatever the policy says.
+    pub(crate) fn one_loop(&mut self, reason: Reason) {
+        let mut setting = self.policy.setting();
+        if matches!(reason, Reason::Held { .. }) {
+            setting.route = Route::Plain;
+        }
+        self.remember(Decision { at: self.policy.now(), setting, reason });
+    }
+
+    fn remember(&mut self, decision: Decision) {
         if self.decisions.len() == DECISIONS_MAX {
             self.decisions.pop_front();
         }

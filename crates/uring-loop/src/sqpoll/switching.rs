@@ -10,8 +10,8 @@
 //! that the [`policy`](super::policy) names. Ops in flight stay where they are:
 //!
 //! - **S1** A slot's op, and a cancel of it, go to the ring that took it.
-//! - **S2** The route changes only at the start of a turn, so that a chain, which is enqueued between two
-//!   turns, is never torn.
+//! - **S2** A chain goes whole to the ring that it began in, whatever the route has become: no ring
+//!   starts a part of one.
 //! - **S3** While the other ring may owe something, a turn works both off and sleeps in neither, but
 //!   over the descriptors of both and the bell.
 //! - **S4** A turn that leaves something behind rings the bell, whichever ring it is in.
@@ -25,6 +25,7 @@
 
 use super::clock;
 use super::policy::{PASS_OPS, Route, STEPS};
+use super::registered::Own;
 use super::steward::Note;
 use super::{SharedSqpoll, SqpollReport, Steering};
 use crate::completion::CancelOutcomes;
@@ -46,14 +47,14 @@ pub struct SwitchingDriver {
     pub(super) sq: UringDriver,
     pub(super) plain: UringDriver,
     home: Arc<Home>,
-    share: Arc<SharedSqpoll>,
+    pub(super) share: Arc<SharedSqpoll>,
     route: Route,
     /// The other ring may owe completions (S3).
     both: bool,
     /// Of each slot, the ring that took its op (S1).
     taken_by: Box<[Route]>,
-    /// How many places for files and groups of buffers are the plain ring's alone (S5).
-    pub(super) own: usize,
+    /// What is the plain ring's alone (S5).
+    pub(super) own: Own,
     pulse: Pulse,
 }
 
@@ -67,6 +68,8 @@ struct Pulse {
     wakeups: u64,
     /// The thread was woken then, and nothing has completed since.
     woken: Option<Instant>,
+    /// It is time to ask the policy.
+    due: bool,
 }
 
 impl SwitchingDriver {
@@ -75,7 +78,8 @@ impl SwitchingDriver {
     ///
     /// # Errors
     ///
-    /// As [`UringDriver::new`]; with `sqpoll` as option where the configuration has none.
+    /// As [`UringDriver::new`]; with `sqpoll` as option where the configuration has none, and with
+    /// `files_chosen_max` where that is not zero.
     pub fn new(
         mut config: UringConfig,
         home: Arc<Home>,
@@ -84,6 +88,10 @@ impl SwitchingDriver {
         let Some(sqpoll) = &mut config.sqpoll else {
             return Err(Refused::option("sqpoll", "there is no SQ thread to steer".into()));
         };
+        if config.files_chosen_max > 0 {
+            let why = "the kernel chooses places of one ring, and a steered loop has two";
+            return Err(Refused::option("files_chosen_max", why.into()));
+        }
         sqpoll.idle_ms = STEPS[0];
         let share = sqpoll.share.get_or_insert_with(SharedSqpoll::new).clone();
         let alone = UringConfig { sqpoll: None, ..config.clone() };
@@ -105,7 +113,7 @@ impl SwitchingDriver {
             share,
             route,
             both: false,
-            own: 0,
+            own: Own::default(),
             pulse: Pulse::default(),
         })
     }
@@ -173,39 +181,69 @@ impl SwitchingDriver {
         }
     }
 
-    fn go(&mut self, route: Route) {
+    /// Where the next op goes (S2). A ring that has a part of a chain is worked off.
+    fn route_of_next(&self) -> Route {
+        if self.both && self.other().is_in_chain() { self.route.other() } else { self.route }
+    }
+
+    fn other(&self) -> &UringDriver {
+        match self.route {
+            Route::SqThread => &self.plain,
+            Route::Plain => &self.sq,
+        }
+    }
+
+    pub(super) fn go(&mut self, route: Route) {
         self.both |= route != self.route;
         self.route = route;
     }
 
-    /// Something is the plain ring's alone from here on (S5).
-    pub(super) fn own_one_more(&mut self) {
-        self.own += 1;
-        self.go(Route::Plain);
-    }
-
-    /// Before a turn publishes: notes the first publish of each tick, and follows the route (S2).
-    fn note(&mut self) {
+    /// Before a turn publishes: notes the first publish of each tick, and follows the route. A loop that
+    /// is held on its plain ring has no part in this.
+    fn note(&mut self) -> Result<(), Error> {
         let fresh = std::mem::take(&mut self.pulse.fresh);
-        if fresh == 0 || !self.sq.has_sq_thread() {
-            return;
+        if !self.sq.has_sq_thread() || !self.own.is_none() {
+            return Ok(());
+        }
+        if fresh == 0 {
+            // Nothing waits for this turn to be published, and no wake is under way.
+            if self.pulse.due && self.pulse.woken.is_none() {
+                self.ask();
+            }
+            return Ok(());
         }
         let note = &mut self.pulse.note;
         note.ops += fresh;
         note.crowded += fresh.saturating_sub(PASS_OPS);
         let now_ms = clock::now_ms();
         if now_ms == note.now_ms {
-            return;
+            return Ok(());
         }
         note.now_ms = now_ms;
+        let was_due = self.pulse.due;
         let wakeups = self.sq.ring.wakeups;
-        if let Some(setting) = self.share.note(*note, wakeups - self.pulse.wakeups) {
+        if let Some((setting, due)) = self.share.note(*note, wakeups - self.pulse.wakeups) {
             self.pulse.note = Note { now_ms, ..Note::default() };
             self.pulse.wakeups = wakeups;
-            self.go(if self.own > 0 { Route::Plain } else { setting.route });
+            self.pulse.due = due;
+            self.go(setting.route);
         }
-        if self.route == Route::SqThread {
+        if was_due && self.pulse.due {
+            // No better moment has come. What is published works while the policy is asked; how long
+            // its wake takes cannot be told then.
+            self.publish()?;
+            self.pulse.woken = None;
+            self.ask();
+        } else if self.route == Route::SqThread {
             self.pulse.woken = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self) {
+        if let Some(setting) = self.share.ask(clock::now_ms()) {
+            self.pulse.due = false;
+            self.go(setting.route);
         }
     }
 
@@ -251,11 +289,8 @@ impl SwitchingDriver {
         if self.sq.has_anything() || self.plain.has_anything() {
             self.home.doorbell.ring();
         }
-        let other = match self.route {
-            Route::SqThread => &self.plain,
-            Route::Plain => &self.sq,
-        };
-        self.both = other.in_flight() > 0 || other.has_anything();
+        let other = self.other();
+        self.both = other.in_flight() > 0 || other.has_anything() || other.is_in_chain();
     }
 }
 
@@ -269,8 +304,9 @@ impl Driver for SwitchingDriver {
     }
 
     fn enqueue(&mut self, token: Token) -> Result<(), Error> {
-        self.active().enqueue(token)?;
-        self.taken_by[token.index() as usize] = self.route;
+        let route = self.route_of_next();
+        self.of(route).enqueue(token)?;
+        self.taken_by[token.index() as usize] = route;
         self.pulse.fresh += 1;
         Ok(())
     }
@@ -289,7 +325,7 @@ impl Driver for SwitchingDriver {
         completions_max: usize,
         sink: Sink<'_>,
     ) -> Result<usize, Error> {
-        self.note();
+        self.note()?;
         let done = if self.both {
             self.turn_both(timeout, completions_max, sink)?
         } else {
@@ -310,13 +346,13 @@ impl Driver for SwitchingDriver {
 
     fn add_buffers(&mut self, group: Arc<BufferGroup>) -> Result<u16, Error> {
         let number = self.plain.add_buffers(group)?;
-        self.own_one_more();
+        self.change_own(|own| own.groups += 1);
         Ok(number)
     }
 
     fn remove_buffers(&mut self, group: u16) {
         self.plain.remove_buffers(group);
-        self.own = self.own.saturating_sub(1);
+        self.change_own(|own| own.groups = own.groups.saturating_sub(1));
     }
 
     fn ring(&mut self, other: &Arc<Home>) {

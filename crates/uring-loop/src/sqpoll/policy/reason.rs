@@ -15,6 +15,13 @@ pub enum Route {
 }
 
 impl Route {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::SqThread => Self::Plain,
+            Self::Plain => Self::SqThread,
+        }
+    }
+
     /// As it is reported.
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,6 +71,15 @@ pub enum Reason {
         /// As the kernel answered.
         errno: i32,
     },
+    /// One loop has files or groups of buffers that are its plain ring's alone: it stays there.
+    Held {
+        /// Places for files that are opened into its table.
+        files: usize,
+        /// Groups of buffers to pick from.
+        groups: usize,
+    },
+    /// It has none of these any more.
+    HeldNoMore,
 }
 
 /// One change, as it is reported.
@@ -95,6 +111,13 @@ impl fmt::Display for Reason {
             Self::NoKeeper { errno } => {
                 let said = std::io::Error::from_raw_os_error(errno);
                 write!(f, "a longer idle time is not to be had: {said}")
+            }
+            Self::Held { files, groups } => {
+                write!(f, "one loop stays there: its plain ring alone has ")?;
+                write!(f, "{files} places for files, {groups} groups of buffers")
+            }
+            Self::HeldNoMore => {
+                f.write_str("one loop has nothing of its plain ring alone any more")
             }
         }
     }
