@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use wakering_core::scheduler::affinity::CpuSet;
 
+pub(crate) const NAME: &str = "SQ core not free";
+
+/// The least that Auto must reach of the plain ring's throughput.
+const RATIO_MIN: f64 = 0.9;
 const WARM_UP: Duration = Duration::from_millis(800);
 const MEASURED: Duration = Duration::from_millis(1500);
 const CONTENDERS: [Contender; 3] = [
@@ -36,8 +40,9 @@ pub(crate) fn print_row(cpu: usize, rounds: usize, fd: i32) {
         });
         let mut rates = vec![Vec::new(); CONTENDERS.len()];
         let mut states = vec![String::new(); CONTENDERS.len()];
-        for _ in 0..rounds {
+        for round in 1..=rounds {
             for (place, &contender) in CONTENDERS.iter().enumerate() {
+                eprintln!("{NAME}, round {round} of {rounds}: {contender}");
                 wait_for_sq_threads();
                 let Some(mut lane) = Lane::new(contender, fd) else { break };
                 throughput(&mut lane, WARM_UP);
@@ -49,11 +54,16 @@ pub(crate) fn print_row(cpu: usize, rounds: usize, fd: i32) {
         if rates.iter().any(Vec::is_empty) {
             return;
         }
-        println!("\nSQ core not free: reads a second, eight at a time, {rounds} rounds");
+        println!("\n{NAME}: reads a second, eight at a time, {rounds} rounds");
         let plain = median(rates[0].clone());
         for (place, contender) in CONTENDERS.iter().enumerate() {
             let rate = median(rates[place].clone());
-            println!("{contender:<26} {rate:>12.0} {:>6.2}  {}", rate / plain, states[place]);
+            let ratio = rate / plain;
+            println!("{contender:<26} {rate:>12.0} {ratio:>6.2}  {}", states[place]);
+            if matches!(contender, Contender::Auto { .. }) {
+                let met = if ratio >= RATIO_MIN { "met" } else { "MISSED" };
+                println!("Auto: {ratio:.2} of the plain ring, {RATIO_MIN} at the least: {met}");
+            }
         }
     });
 }
