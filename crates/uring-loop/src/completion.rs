@@ -12,6 +12,8 @@ const CQE_BUFFER: u32 = 1 << 0;
 const CQE_MORE: u32 = 1 << 1;
 const CQE_SOCKET_NONEMPTY: u32 = 1 << 2;
 const CQE_NOTIFICATION: u32 = 1 << 3;
+/// A notification's result where bytes were copied, if the op asked for it.
+const NOTIFIED_COPY: u32 = 1 << 31;
 /// Where a CQE's flags name the buffer that was picked; ours do in the same place.
 const BUFFER_NUMBER: u32 = u32::MAX << completion_flag::PICKED_SHIFT;
 /// What an op ends with when the kernel's thread that carries it out is stopped in the middle: EINTR
@@ -161,7 +163,9 @@ impl Tally {
                 return self.more(slot, token, outcome);
             }
             if cqe.flags & CQE_NOTIFICATION != 0 {
-                outcome = Outcome { result: op.sent, flags: 0 };
+                let is_copied = cqe.result as u32 & NOTIFIED_COPY != 0;
+                let flags = if is_copied { completion_flag::COPIED } else { 0 };
+                outcome = Outcome { result: op.sent, flags };
             }
         }
         if outcome.result < 0 && INTERRUPTED.contains(&-outcome.result) {

@@ -5,6 +5,9 @@
 //! nothing and loses nothing: the next read of the stream finds the bytes.
 //!
 //! One task reads and one writes at a time: another one is refused with EBUSY.
+//!
+//! What nobody reads stays with the kernel: a stream keeps 64 messages at the most, and a listener as many
+//! connections. How many bytes a message has is the sender's choice, up to a buffer of the loop's.
 
 mod address;
 mod datagrams;
@@ -22,6 +25,7 @@ mod unix;
 
 pub use lookup::lookup;
 pub use received::Received;
+pub use sender::Sent;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

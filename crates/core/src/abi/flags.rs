@@ -31,6 +31,9 @@ pub mod io_flag {
     pub const POLL_FIRST: u32 = 1;
     /// Fills, or sends, several picked buffers with one completion (Linux 6.10; else one at a time).
     pub const BUNDLE: u32 = 2;
+    /// Of SendZc and SendmsgZc: COPIED says whether bytes were copied nevertheless. Taken back where the
+    /// kernel does not say (before Linux 6.2).
+    pub const REPORT_COPY: u32 = 4;
 }
 
 /// Where a descriptor's buffer lies.
@@ -64,6 +67,8 @@ pub mod completion_flag {
     pub const PICKED: u32 = 64;
     /// More of the same lies in the socket already.
     pub const NONEMPTY: u32 = 128;
+    /// What was to be sent without copying was copied.
+    pub const COPIED: u32 = 256;
     /// Where the number of a picked buffer begins.
     pub const PICKED_SHIFT: u32 = 16;
 }

@@ -9,7 +9,7 @@ use crate::streams::{Class, Step, Streams, writes};
 use crate::sys::{self, Data};
 use crate::syscalls;
 use std::os::fd::RawFd;
-use wakering_core::abi::{Opcode, op_flag};
+use wakering_core::abi::{Opcode, completion_flag, io_flag, op_flag};
 use wakering_core::resource::{NOT_PICKED, Prepared, Resource};
 use wakering_core::slab::Slab;
 use wakering_core::slot::Outcome;
@@ -103,6 +103,15 @@ fn attempt_now(resource: &mut Resource, streams: &mut Streams, done: &mut u32) -
         Opcode::Waitid => children::attempt(resource),
         opcode if sockets::waits(opcode) => sockets::attempt(resource, done),
         _ => streams.attempt(resource),
+    }
+}
+
+/// What was to be sent without copying is copied here.
+const fn copied(prepared: &Prepared) -> u32 {
+    let asks = prepared.extra[0] & io_flag::REPORT_COPY != 0;
+    match prepared.opcode {
+        Opcode::SendZc | Opcode::SendmsgZc if asks => completion_flag::COPIED,
+        _ => 0,
     }
 }
 
@@ -238,7 +247,7 @@ impl PollDriver {
             }
             match step {
                 Step::Done(result) => {
-                    let flags = pick.map_or(0, |pick| pick.flags());
+                    let flags = pick.map_or(copied(&asked), |pick| pick.flags());
                     Tried::Done(Outcome { result, flags })
                 }
                 Step::Wait => Tried::Wait,

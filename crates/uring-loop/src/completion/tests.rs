@@ -51,6 +51,11 @@ fn a_send_without_copying_ends_with_its_notification() {
     let ended = tally.settle(&home, cqe(token, 0, CQE_NOTIFICATION)).unwrap();
     assert_eq!(ended.outcome, Outcome { result: 100, flags: 0 });
     home.slab.slot(token).take(token, |_, _| ()).unwrap();
+    let token = send(&mut tally);
+    assert_eq!(tally.settle(&home, cqe(token, 70, CQE_MORE)), None);
+    let ended = tally.settle(&home, cqe(token, i32::MIN, CQE_NOTIFICATION)).unwrap();
+    assert_eq!(ended.outcome, Outcome { result: 70, flags: completion_flag::COPIED });
+    home.slab.slot(token).take(token, |_, _| ()).unwrap();
     // An error without MORE has no notification.
     let token = send(&mut tally);
     let ended = tally.settle(&home, cqe(token, -libc::EPIPE, 0)).unwrap();

@@ -250,8 +250,15 @@ fn fit(resource: &mut Resource, kernel: &Kernel) {
             _ => {}
         }
     }
-    if !kernel.send_to && opcode == Opcode::Send && !resource.address().is_empty() {
-        socket::send_as_message(resource);
+    if !kernel.send_to {
+        match opcode {
+            Opcode::Send if !resource.address().is_empty() => socket::send_as_message(resource),
+            // Which 6.2 brought along.
+            Opcode::SendZc | Opcode::SendmsgZc => {
+                resource.prepared.extra[0] &= !io_flag::REPORT_COPY;
+            }
+            _ => {}
+        }
     }
 }
 

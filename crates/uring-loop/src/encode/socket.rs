@@ -18,6 +18,7 @@ const POLL_FIRST: u16 = 1 << 0;
 pub(super) const YOUNG_AS_POLL_FIRST: u8 = kernel::Socket::CODE;
 pub(super) const RECV_MULTISHOT: u16 = 1 << 1;
 const FIXED_BUFFER: u16 = 1 << 2;
+const REPORT_USAGE: u16 = 1 << 3;
 const BUNDLE: u16 = 1 << 4;
 pub(super) const ACCEPT_MULTISHOT: u16 = 1 << 0;
 /// `IORING_FILE_INDEX_ALLOC`: a place of the kernel's choice.
@@ -238,6 +239,9 @@ fn io_flags(prepared: &Prepared) -> u16 {
     }
     if wanted & io_flag::BUNDLE != 0 {
         flags |= BUNDLE;
+    }
+    if wanted & io_flag::REPORT_COPY != 0 {
+        flags |= REPORT_USAGE;
     }
     flags
 }

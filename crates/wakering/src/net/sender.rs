@@ -10,8 +10,11 @@ use wakering_core::descriptor::Descriptor;
 #[cfg(feature = "futures-io")]
 mod background;
 mod request;
+mod zero_copy;
 
 use request::Send;
+use zero_copy::SendZc;
+pub use zero_copy::Sent;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -90,6 +93,23 @@ impl Sender {
             }
         }
         (Ok(()), B::from_vec(memory))
+    }
+
+    pub(super) async fn send_zc<B: Buf>(&self, buffer: B) -> BufResult<Sent, B> {
+        let _turn = match self.turn().await {
+            Ok(turn) => turn,
+            Err(error) => return (Err(error), buffer),
+        };
+        let mut request = SendZc::new(self.file.clone(), buffer.into_vec());
+        let (sent, memory) = match op::run(&mut request).await {
+            Ok(answer) => answer,
+            Err(error) => (Err(error), request.take_memory()),
+        };
+        if !sent.as_ref().is_err_and(zero_copy::is_refused) {
+            return (sent, B::from_vec(memory));
+        }
+        let (sent, memory) = self.send(memory, 0, 0).await;
+        (sent.map(|bytes| Sent { bytes, copied: Some(true) }), B::from_vec(memory))
     }
 
     async fn send(&self, memory: Vec<u8>, start: usize, flags: i32) -> BufResult<usize, Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use super::received::Received;
 use super::receiver::Receiver;
-use super::sender::Sender;
+use super::sender::{Sender, Sent};
 use crate::buf::{Buf, BufResult};
 use std::io;
 use std::mem::ManuallyDrop;
@@ -120,6 +120,10 @@ impl Stream {
 
     pub(super) async fn write_all<B: Buf>(&self, buffer: B) -> BufResult<(), B> {
         self.sender.write_all(buffer).await
+    }
+
+    pub(super) async fn send_zc<B: Buf>(&self, buffer: B) -> BufResult<Sent, B> {
+        self.sender.send_zc(buffer).await
     }
 
     pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -5,6 +5,7 @@
 use super::address::RawAddress;
 use super::listener::Listener;
 use super::received::Received;
+use super::sender::Sent;
 use super::socket::{self, Stream, as_std};
 use crate::buf::{Buf, BufResult};
 use crate::cancel::drop_and_drain;
@@ -13,6 +14,10 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// A socket that takes connections.
+///
+/// [`close`](Self::close) takes it whole, so nobody accepts through another reference meanwhile. Shared
+/// (`Arc<TcpListener>`), an accept that is pending is ended by a [token](crate::cancel::CancelToken), and the
+/// listener is closed with the last reference.
 #[derive(Debug)]
 pub struct TcpListener(Listener);
 
@@ -73,6 +78,11 @@ impl AsFd for TcpListener {
 }
 
 /// A connection. Read and written by shared reference, by one task each at a time.
+///
+/// [`close`](Self::close) takes it whole, so nobody reads or writes through another reference meanwhile.
+/// Shared (`Arc<TcpStream>`), it is ended by [`shutdown`](Self::shutdown) of both directions: a read that is
+/// pending finds the end, a write EPIPE, and the socket is closed with the last reference. A read or write is
+/// ended, and the connection kept, by a [token](crate::cancel::CancelToken).
 #[derive(Debug)]
 pub struct TcpStream(pub(super) Stream);
 
@@ -148,6 +158,23 @@ impl TcpStream {
         self.0.write_all(buffer).await
     }
 
+    /// Sends bytes from the buffer's start without copying them; how many. It waits for room, and then until
+    /// the kernel needs the buffer no more: a receiver that does not acknowledge keeps it. Worth it for
+    /// large buffers (tens of KiB) over a network card; over loopback the kernel copies after all, when the
+    /// bytes are received, and [`Sent::copied`] says so.
+    ///
+    /// Linux 6.0. On an older kernel, without a ring, and where the kernel refuses (too little memory may
+    /// be locked), it is [`Self::write`], and says that it copied.
+    ///
+    /// Cancelled, it may have sent some or all of them; the buffer stays the kernel's until it is given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn send_zc<B: Buf>(&self, buffer: B) -> BufResult<Sent, B> {
+        self.0.send_zc(buffer).await
+    }
+
     /// Closes it, and waits until that is done: what was under way for it is cancelled first, and has its
     /// last completion.
     ///
@@ -157,7 +184,7 @@ impl TcpStream {
         drop_and_drain(self).await;
     }
 
-    /// Ends one direction, or both. Who reads meanwhile finds the end.
+    /// Ends one direction, or both. Who reads meanwhile finds the end, who writes EPIPE.
     ///
     /// # Errors
     ///
