@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net as std_net;
 use std::path::{Path, PathBuf};
 
-/// A socket that takes connections under a name in the file system.
+/// A socket that takes connections under a name in the file system. As to its end, see
+/// [`TcpListener`](super::TcpListener).
 #[derive(Debug)]
 pub struct UnixListener(Listener);
 
@@ -64,7 +65,8 @@ impl AsFd for UnixListener {
     }
 }
 
-/// A connection. Read and written by shared reference, by one task each at a time.
+/// A connection. Read and written by shared reference, by one task each at a time. As to its end, see
+/// [`TcpStream`](super::TcpStream).
 #[derive(Debug)]
 pub struct UnixStream(pub(super) Stream);
 
