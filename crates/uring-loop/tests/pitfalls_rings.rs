@@ -233,3 +233,43 @@ fn m8_a_regular_file_is_never_ready() {
         }
     }
 }
+
+/// Gives the calling thread, and no other, the rights of a user without any.
+fn become_nobody() -> bool {
+    const NOBODY: libc::uid_t = 65_534;
+    let same = libc::uid_t::MAX;
+    // SAFETY: takes numbers only; the system call changes one thread, unlike the function of libc.
+    unsafe { libc::syscall(libc::SYS_setresuid, same, NOBODY, same) == 0 }
+}
+
+/// What an SQ thread does, it does as who made the ring, whatever became of that thread since: a program that
+/// gives up its rights makes its rings afterwards. That takes no rights.
+#[test]
+fn an_sq_thread_has_the_rights_of_who_made_the_ring() {
+    let _alone = alone();
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.join("secret");
+    fs::write(&path, b"secret").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let opened_by_nobody = || {
+        let open = Prepared { fd: libc::AT_FDCWD, ..Prepared::new(Opcode::OpenAt) };
+        let mut made_before = every_personality(4);
+        if !become_nobody() || fs::File::open(&path).is_ok() {
+            return skip("this test needs root's rights to give up");
+        }
+        for lane in &mut made_before {
+            match lane.run_on_paths(open, &[&path]) {
+                fd @ 0.. if lane.driver.has_sq_thread() => {
+                    assert_eq!(lane.run(Prepared { fd, ..Prepared::new(Opcode::Close) }), 0);
+                }
+                result => assert_eq!((result, lane.driver.has_sq_thread()), (-libc::EACCES, false)),
+            }
+        }
+        for (before, mut after) in made_before.iter().zip(every_personality(4)) {
+            assert_eq!(after.driver.has_sq_thread(), before.driver.has_sq_thread());
+            assert_eq!(after.run_on_paths(open, &[&path]), -libc::EACCES);
+        }
+    };
+    std::thread::scope(|scope| scope.spawn(opened_by_nobody).join().unwrap());
+}
