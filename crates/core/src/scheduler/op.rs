@@ -193,13 +193,16 @@ impl Ops {
         &self.0
     }
 
-    /// Claims and prepares an op, and enqueues it on the loop's thread or through its orders.
+    /// Claims and prepares an op, and enqueues it on the loop's thread or through its orders. What stage
+    /// it is in is written here, where the token lies in a register: handed back beside an error it would
+    /// go through memory in pieces of other widths, and the processor waits for each.
+    #[inline]
     fn begin<P: Request>(
         &self,
         request: &mut P,
-        lack: &mut Lack,
+        stage: &mut Stage,
         cx: &Context<'_>,
-    ) -> Result<Token, Error> {
+    ) -> Result<(), Error> {
         if cancel::is_cancelled() {
             return Err(cancel::REFUSED);
         }
@@ -207,7 +210,10 @@ impl Ops {
         let whom = self.0.polled(mine.as_ref(), cx);
         let waker_ref = whom.map_or(WakerRef::NOBODY, waker_ref_of);
         let claimed = self.0.claim(mine.as_ref(), waker_ref);
-        let token = claimed.inspect_err(|_| *lack = Lack::Slot)?;
+        let Some(token) = claimed else {
+            *stage = Stage::Unstarted(Lack::Slot);
+            return Err(self.0.room.none_left().into());
+        };
         let slot = self.0.home.slab.slot(token);
         slot.telling.begin();
         let begun = match (self.0.prepare(slot, request), &mine) {
@@ -217,7 +223,7 @@ impl Ops {
         };
         if let Err(error) = begun {
             self.withdraw(mine.as_ref(), token, request);
-            *lack = Lack::Rest;
+            *stage = Stage::Unstarted(Lack::Rest);
             return Err(error);
         }
         if let Some(mine) = mine {
@@ -227,7 +233,8 @@ impl Ops {
             mine.trace(Step::Enqueued(token));
         }
         note(whom, token, cx);
-        Ok(token)
+        *stage = Stage::InFlight(token);
+        Ok(())
     }
 
     #[inline(never)]
@@ -414,23 +421,28 @@ impl<P: Request> Op<P> {
         &mut self.request
     }
 
-    /// Starts it, unless it was.
+    /// Starts it. Whether it was started before: the token of that.
     #[inline]
-    fn poll_start(&mut self, cx: &Context<'_>) -> Result<(Token, bool), Error> {
-        match &mut self.stage {
-            Stage::Unstarted(lack) => {
-                let begun = self.ops.begin(&mut self.request, lack, cx);
-                let token = begun.inspect_err(|&error| {
-                    if error != Error::Kind(ErrorKind::Busy) {
-                        self.stage = Stage::Done;
-                    }
-                })?;
-                self.stage = Stage::InFlight(token);
-                Ok((token, true))
+    fn poll_start(&mut self, cx: &Context<'_>) -> Result<Option<Token>, Error> {
+        match self.stage {
+            Stage::InFlight(token) => Ok(Some(token)),
+            Stage::Unstarted(_) => {
+                let Self { ops, request, stage } = self;
+                match ops.begin(request, stage, cx) {
+                    Ok(()) => Ok(None),
+                    Err(error) => Err(self.refused(error)),
+                }
             }
-            Stage::InFlight(token) => Ok((*token, false)),
             Stage::Done => panic!("an op was polled after it was ready"),
         }
+    }
+
+    #[cold]
+    fn refused(&mut self, error: Error) -> Error {
+        if error != Error::Kind(ErrorKind::Busy) {
+            self.stage = Stage::Done;
+        }
+        error
     }
 
     #[inline]
@@ -465,13 +477,12 @@ impl<P: Request> Future for Op<P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match this.poll_start(cx) {
-            Ok((token, false)) if this.is_told(token) || this.ops.remember(token, cx) => {
-                Poll::Ready(this.take(token))
-            }
-            Ok((_, began)) => {
-                if !began {
-                    this.cancel_if_asked();
+            Ok(None) => Poll::Pending,
+            Ok(Some(token)) => {
+                if this.is_told(token) || this.ops.remember(token, cx) {
+                    return Poll::Ready(this.take(token));
                 }
+                this.cancel_if_asked();
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),

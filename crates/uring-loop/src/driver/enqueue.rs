@@ -3,13 +3,44 @@
 #![forbid(unsafe_code)]
 
 use super::UringDriver;
-use crate::encode::{self, CHAIN_MAX, Encoded, Pending};
+use crate::completion::Tally;
+use crate::encode::{self, CHAIN_MAX, Chain, Encoded, Pending};
 use std::time::{Duration, Instant};
 use wakering_core::abi::ErrorKind;
 use wakering_core::{Completion, Error, Token};
 
 /// An SQ thread that takes nothing for so long is not running.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// What became of an entry.
+enum Added {
+    /// It is in the queue.
+    Alone,
+    /// It waits for the rest of its chain.
+    NotLast,
+    /// Its chain is whole.
+    Last,
+    /// Its chain does not start: more of it will come, or not.
+    Refused { result: i32, goes_on: bool },
+}
+
+#[cold]
+fn add_to(
+    chain: &mut Chain,
+    chain_max: usize,
+    token: Token,
+    pending: Pending<'_>,
+    tally: &mut Tally,
+) -> Added {
+    if chain.is_broken() {
+        return Added::Refused { result: -libc::ECANCELED, goes_on: pending.links };
+    }
+    if pending.links && chain.len() + 1 == chain_max {
+        return Added::Refused { result: ErrorKind::BadDescriptor.to_result(), goes_on: true };
+    }
+    tally.note(token, pending.noted);
+    if chain.add(token, pending) { Added::Last } else { Added::NotLast }
+}
 
 impl UringDriver {
     /// Of a chain there is room for all that has come, before its next op is taken up.
@@ -26,8 +57,23 @@ impl UringDriver {
         if !self.ring.fits(count) {
             self.make_room(count)?;
         }
-        match encode::encode(&self.home, token, &self.kernel) {
-            Encoded::Entry(pending) => self.place(pending),
+        let Self { home, kernel, ring, chain, tally, .. } = self;
+        let encoded = encode::encode(home, token, kernel, |pending| {
+            if pending.links || !chain.is_empty() || chain.is_broken() {
+                let chain_max = CHAIN_MAX.min(ring.params().sq_entries() as usize);
+                return add_to(chain, chain_max, token, pending, tally);
+            }
+            tally.note(token, pending.noted);
+            pending.push(ring);
+            Added::Alone
+        });
+        match encoded {
+            Encoded::Entry(Added::Alone | Added::NotLast) => {}
+            Encoded::Entry(Added::Last) => self.chain.push(&mut self.ring),
+            Encoded::Entry(Added::Refused { result, goes_on }) => {
+                self.answer(token, result);
+                self.break_chain(goes_on);
+            }
             Encoded::Gone => self.break_chain(false),
             Encoded::Answered { outcome, links } => {
                 self.answers.push(Completion { token, outcome });
@@ -35,29 +81,6 @@ impl UringDriver {
             }
         }
         Ok(())
-    }
-
-    #[inline]
-    fn place(&mut self, pending: Pending) {
-        let Pending { token, noted, links, .. } = pending;
-        if self.chain.is_broken() {
-            self.answer(token, -libc::ECANCELED);
-            self.break_chain(links);
-        } else if links && self.chain.len() + 1 == self.chain_max() {
-            self.answer(token, ErrorKind::BadDescriptor.to_result());
-            self.break_chain(true);
-        } else {
-            self.tally.note(token, noted);
-            if self.chain.is_empty() && !links {
-                pending.push(&mut self.ring);
-            } else if self.chain.add(pending) {
-                self.chain.push(&mut self.ring);
-            }
-        }
-    }
-
-    fn chain_max(&self) -> usize {
-        CHAIN_MAX.min(self.ring.params().sq_entries() as usize)
     }
 
     /// Nothing of a chain starts that cannot start whole.

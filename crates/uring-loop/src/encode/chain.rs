@@ -49,9 +49,9 @@ impl Chain {
     }
 
     /// Adds an op. Whether it was the last: then it is to be pushed.
-    pub(crate) fn add(&mut self, pending: Pending) -> bool {
-        self.tokens.push(pending.token);
-        self.entries.push(pending.entry);
+    pub(crate) fn add(&mut self, token: Token, pending: Pending<'_>) -> bool {
+        self.tokens.push(token);
+        self.entries.push(pending.entry.clone());
         !pending.links
     }
 

@@ -10,6 +10,8 @@ use crate::ring::Ring;
 use io_uring::opcode as kernel;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{DestinationSlot, Fd};
+use sqe::Sqe;
+use std::hint::black_box;
 use wakering_core::abi::{ErrorKind, OPCODES_MAX, Opcode, io_flag, op_flag};
 use wakering_core::resource::{NOT_FIXED, NOT_PICKED, Prepared, Resource};
 use wakering_core::slot::{Completed, Outcome, Publish};
@@ -146,9 +148,9 @@ pub fn ring_since(opcode: Opcode) -> Option<&'static str> {
 }
 
 /// What became of an op that was to be submitted.
-pub(crate) enum Encoded {
-    /// Published; its entry is to be pushed.
-    Entry(Pending),
+pub(crate) enum Encoded<R> {
+    /// Published, and what became of its entry.
+    Entry(R),
     /// It was withdrawn before.
     Gone,
     /// It is no op for a ring of this kernel, or needs none, and is Ready with this outcome.
@@ -160,42 +162,49 @@ pub(crate) enum Encoded {
 }
 
 /// An op between transition 2 and its place in the queue.
-pub(crate) struct Pending {
-    pub(crate) token: Token,
+#[derive(Clone, Copy)]
+pub(crate) struct Pending<'a> {
     pub(crate) noted: Noted,
     /// The next op belongs behind it.
     pub(crate) links: bool,
-    entry: Entry,
+    entry: &'a Entry,
 }
 
-impl Pending {
+impl Pending<'_> {
     /// Writes the entry into the queue, which has room.
     #[inline]
-    pub(crate) fn push(self, ring: &mut Ring) {
+    pub(crate) fn push(&self, ring: &mut Ring) {
         // SAFETY: R2 of `ring`: what the entry names lies in the slot's resource, or is memory that
         // the resource's preparer promised to keep, both until the op's last completion.
-        let pushed = unsafe { ring.push(&self.entry) };
+        let pushed = unsafe { ring.push(self.entry) };
         debug_assert_eq!(pushed, Ok(()), "the caller made room");
     }
 }
 
-/// Transition 2, then the entry.
+/// Transition 2, then the entry, which `place` takes from where it was written.
 ///
 /// The resource is looked at only after the transition, since until then it is the owner's (I2 of
 /// `slot`).
 #[inline]
-pub(crate) fn encode(home: &Home, token: Token, kernel: &Kernel) -> Encoded {
+pub(crate) fn encode<R>(
+    home: &Home,
+    token: Token,
+    kernel: &Kernel,
+    place: impl FnOnce(Pending<'_>) -> R,
+) -> Encoded<R> {
     let Some(slot) = home.slab.get(token.index()) else { return Encoded::Gone };
     match slot.publish_at_home(token) {
         Publish::Gone => return Encoded::Gone,
         Publish::Go => {}
     }
     // SAFETY: I1 of `slot`: published here, and not completed.
-    let (links, pending) = unsafe {
-        slot.with_resource(|resource| (resource.prepared.links(), pending(resource, token, kernel)))
+    let (links, placed) = unsafe {
+        slot.with_resource(|resource| {
+            (resource.prepared.links(), pending(resource, token, kernel, place))
+        })
     };
-    match pending {
-        Ok(pending) => Encoded::Entry(pending),
+    match placed {
+        Ok(placed) => Encoded::Entry(placed),
         Err(result) => answer(home, token, result)
             .map_or(Encoded::Gone, |outcome| Encoded::Answered { outcome, links }),
     }
@@ -210,9 +219,14 @@ pub(crate) fn answer(home: &Home, token: Token, result: i32) -> Option<Outcome> 
     }
 }
 
-/// The entry, or the result of an op that needs none.
+/// Has the entry placed, or gives the result of an op that needs none.
 #[inline]
-fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pending, i32> {
+fn pending<R>(
+    resource: &mut Resource,
+    token: Token,
+    kernel: &Kernel,
+    place: impl FnOnce(Pending<'_>) -> R,
+) -> Result<R, i32> {
     let opcode = resource.prepared.opcode;
     let links = resource.prepared.links();
     check(&resource.prepared, kernel)?;
@@ -225,13 +239,18 @@ fn pending(resource: &mut Resource, token: Token, kernel: &Kernel) -> Result<Pen
     }
     fit(resource, kernel);
     let row = row_of(resource.prepared.opcode).ok_or(unsupported)?;
-    let entry = entry(row, resource, token);
+    let noted = Noted::new(opcode, resource.prepared.fd);
+    let mut entry = (row.encode)(resource);
+    // It stays where it was written until it is copied as a whole: taken apart, it would be read in other
+    // pieces than it was written in, and the processor waits for each of them (7 ns of 120).
+    let entry = black_box(&mut entry);
+    complete(entry, row, resource.prepared.flags, token);
     // A row may have several opcodes of the kernel's, one of them younger.
     let opcodes = (row.kernel, entry.get_opcode() as u8);
     if !kernel.has(opcodes.0) || opcodes.0 != opcodes.1 && !kernel.has(opcodes.1) {
         return Err(unsupported);
     }
-    Ok(Pending { token, noted: Noted::new(opcode, resource.prepared.fd), links, entry })
+    Ok(place(Pending { noted, links, entry }))
 }
 
 /// Says in another way what this kernel does not understand.
@@ -293,21 +312,26 @@ fn destination(prepared: &Prepared) -> Option<DestinationSlot> {
     Some(named.unwrap_or(DestinationSlot::auto_target()))
 }
 
+/// What is in every entry.
 #[inline]
-fn entry(row: &Row, resource: &mut Resource, token: Token) -> Entry {
-    let flags = resource.prepared.flags;
-    let mut entry = (row.encode)(resource).user_data(token.to_bits());
-    if flags & op_flag::HARDLINK != 0 {
-        entry = entry.flags(Flags::IO_HARDLINK);
-    } else if flags & op_flag::LINK != 0 {
-        entry = entry.flags(Flags::IO_LINK);
-    }
+fn complete(entry: &mut Entry, row: &Row, flags: u8, token: Token) {
     // A timer or a poll never blocks where it is issued: a worker thread would gain nothing.
     use Opcode::{LinkTimeout, PollAdd, Timeout};
-    if flags & op_flag::ASYNC != 0 && !matches!(row.opcode, Timeout | LinkTimeout | PollAdd) {
-        return entry.flags(Flags::ASYNC);
+    let fields = Sqe::of(entry);
+    fields.user_data = token.to_bits();
+    if flags & (op_flag::HARDLINK | op_flag::LINK | op_flag::ASYNC) == 0 {
+        return;
     }
-    entry
+    let mut more = Flags::empty();
+    if flags & op_flag::HARDLINK != 0 {
+        more |= Flags::IO_HARDLINK;
+    } else if flags & op_flag::LINK != 0 {
+        more |= Flags::IO_LINK;
+    }
+    if flags & op_flag::ASYNC != 0 && !matches!(row.opcode, Timeout | LinkTimeout | PollAdd) {
+        more |= Flags::ASYNC;
+    }
+    fields.flags |= more.bits();
 }
 
 /// The file of an op: its place in the ring's table where it has one, else its descriptor.

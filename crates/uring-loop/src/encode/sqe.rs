@@ -36,6 +36,12 @@ impl Sqe {
         Self { opcode, fd: fd.0, flags: flags.bits(), ..Self::default() }
     }
 
+    /// The fields of an entry that was built.
+    pub(super) const fn of(entry: &mut Entry) -> &mut Self {
+        // SAFETY: both are the kernel's structure, in which every pattern of bits is a value.
+        unsafe { &mut *std::ptr::from_mut(entry).cast::<Self>() }
+    }
+
     pub(super) const fn build(self) -> Entry {
         // SAFETY: both are the kernel's structure, in which every pattern of bits is a value.
         unsafe { std::mem::transmute::<Self, Entry>(self) }

@@ -122,25 +122,23 @@ impl<P: Request> Shots<P> {
     ///
     /// After the last one.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Shot<P::Output>, Error>> {
-        let (token, began) = match self.op.poll_start(cx) {
-            Ok(started) => started,
+        let token = match self.op.poll_start(cx) {
+            Ok(Some(token)) => token,
+            Ok(None) => return Poll::Pending,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        if !began {
-            if let Some(answer) = self.take(token) {
-                return Poll::Ready(answer);
-            }
-            // What came before this was noted is seen now; what comes later wakes.
-            if self.op.ops().remember(token, cx)
-                || !self.op.ops().event_loop().queue(token).is_empty()
-            {
-                return match self.take(token) {
-                    Some(answer) => Poll::Ready(answer),
-                    None => unreachable!("there is an answer, and nobody else takes it"),
-                };
-            }
-            self.op.cancel_if_asked();
+        if let Some(answer) = self.take(token) {
+            return Poll::Ready(answer);
         }
+        // What came before this was noted is seen now; what comes later wakes.
+        if self.op.ops().remember(token, cx) || !self.op.ops().event_loop().queue(token).is_empty()
+        {
+            return match self.take(token) {
+                Some(answer) => Poll::Ready(answer),
+                None => unreachable!("there is an answer, and nobody else takes it"),
+            };
+        }
+        self.op.cancel_if_asked();
         Poll::Pending
     }
 

@@ -171,7 +171,7 @@ impl Room {
     }
 
     #[cold]
-    fn none_left(&self) -> ErrorKind {
+    pub(super) fn none_left(&self) -> ErrorKind {
         if self.is_closed() { ErrorKind::Closed } else { ErrorKind::Busy }
     }
 
@@ -233,19 +233,21 @@ impl Room {
 }
 
 impl EventLoop {
-    /// Transition 1, of any free slot that this thread may have.
+    /// Transition 1, of any free slot that this thread may have. None where there is none: see
+    /// [`Room::none_left`].
     #[inline]
-    pub(super) fn claim(
-        &self,
-        mine: Option<&Mine<'_>>,
-        waker_ref: WakerRef,
-    ) -> Result<Token, Error> {
-        let index = match mine {
-            Some(mine) => mine.with_free(|own| own.take().or_else(|| self.room.hand_out(own))),
+    pub(super) fn claim(&self, mine: Option<&Mine<'_>>, waker_ref: WakerRef) -> Option<Token> {
+        let own = mine.and_then(|mine| mine.with_free(FreeList::take));
+        let index = own.or_else(|| self.claim_shared(mine))?;
+        Some(self.home.slab.claim_at(index, waker_ref).expect("a slot of a list is free"))
+    }
+
+    #[cold]
+    fn claim_shared(&self, mine: Option<&Mine<'_>>) -> Option<u32> {
+        match mine {
+            Some(mine) => mine.with_free(|own| self.room.hand_out(own)),
             None => self.room.shelf().pop(),
-        };
-        let index = index.ok_or_else(|| self.room.none_left())?;
-        Ok(self.home.slab.claim_at(index, waker_ref).expect("a slot of a list is free"))
+        }
     }
 
     fn has_room(&self) -> bool {
