@@ -15,6 +15,7 @@ interface Refusal {
 const DEPTH = /"options\.queueDepth" .* >= 1 && <= 32768\. Received /;
 const THREADS = /"options\.poolThreads" .* >= 1 && <= 256\. Received /;
 const IDLE = /"options\.sqpoll\.idle" .* >= 1 && <= 60000\. Received /;
+const WEIGHT = /"options\.sqpoll\.weight" .* >= 0 && <= 1000000\. Received /;
 const CPU = /"options\.sqpoll\.cpu" .* >= 0 && <= \d+\. Received /;
 
 const refusals: Record<string, Refusal> = {
@@ -69,7 +70,7 @@ const refusals: Record<string, Refusal> = {
   'an unknown option of sqpoll': {
     options: { sqpoll: { core: 1 } },
     code: 'ERR_INVALID_ARG_VALUE',
-    message: /'options\.sqpoll\.core' is no option; there are cpu, idle, share/,
+    message: /'options\.sqpoll\.core' is no option; there are cpu, idle, weight, share/,
   },
   'sqpoll.idle 0': { options: { sqpoll: { idle: 0 } }, code: 'ERR_OUT_OF_RANGE', message: IDLE },
   'sqpoll.idle that is no number': {
@@ -81,6 +82,26 @@ const refusals: Record<string, Refusal> = {
     options: { sqpoll: { idle: 60_001 } },
     code: 'ERR_OUT_OF_RANGE',
     message: IDLE,
+  },
+  'sqpoll.weight -1': {
+    options: { sqpoll: { idle: 'auto', weight: -1 } },
+    code: 'ERR_OUT_OF_RANGE',
+    message: WEIGHT,
+  },
+  'sqpoll.weight 0.5': {
+    options: { sqpoll: { idle: 'auto', weight: 0.5 } },
+    code: 'ERR_OUT_OF_RANGE',
+    message: WEIGHT,
+  },
+  'sqpoll.weight that is no number': {
+    options: { sqpoll: { idle: 'auto', weight: 'much' } },
+    code: 'ERR_INVALID_ARG_TYPE',
+    message: /"options\.sqpoll\.weight" .* type number\. Received type string \('much'\)/,
+  },
+  'sqpoll.weight without auto': {
+    options: { sqpoll: { idle: 20, weight: 100 } },
+    code: 'ERR_INVALID_ARG_VALUE',
+    message: /'options\.sqpoll\.weight' is of no use without options\.sqpoll\.idle: 'auto'/,
   },
   'sqpoll.cpu -1': { options: { sqpoll: { cpu: -1 } }, code: 'ERR_OUT_OF_RANGE', message: CPU },
   'sqpoll.cpu 0.5': { options: { sqpoll: { cpu: 0.5 } }, code: 'ERR_OUT_OF_RANGE', message: CPU },

@@ -161,6 +161,27 @@ sqpoll(
   },
 );
 
+/** What is decided first for a program with short pauses. */
+async function firstDecision(weight: number): Promise<string> {
+  await using runtime = new Runtime(options({ idle: 'auto', weight, share: false }));
+  for (let count = 0; count < 1000; count += 1) {
+    await runtime.ops.nop();
+    await pause(20);
+    const [decision] = runtime.metrics().sqpoll.steered?.decisions ?? [];
+    if (decision !== undefined) return decision;
+  }
+  return 'nothing';
+}
+
+sqpoll('the weight of the delay decides whether the thread is kept awake', async (t) => {
+  const decisions = [await firstDecision(1_000_000), await firstDecision(0)];
+  if (decisions.some((decision) => decision.includes('its CPU was'))) {
+    return t.log(`SKIP: the CPU is somebody else's: ${decisions.join('; ')}`);
+  }
+  t.regex(decisions[0] ?? '', /: over the SQ thread, idle \d+ ms \(a pause costs /);
+  t.regex(decisions[1] ?? '', /: plain submission \(.* of the SQ thread's time is work\)$/);
+});
+
 sqpoll('far fewer system calls than operations', async (t) => {
   await using runtime = new Runtime(options({ idle: 1000 }));
   const count = rounds(20_000);

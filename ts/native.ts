@@ -13,7 +13,7 @@ export interface NativeOptions {
   driver: 'auto' | 'uring' | 'poll';
   slots: number;
   poolThreads: number;
-  sqpoll?: { cpu?: number; idleMs?: number; share: boolean };
+  sqpoll?: { cpu?: number; idleMs?: number; weight?: number; share: boolean };
   registerBuffers: boolean;
 }
 

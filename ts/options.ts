@@ -15,6 +15,12 @@ export interface SqpollOptions {
    * decided, and why.
    */
   readonly idle?: number | 'auto' | undefined;
+  /**
+   * With `idle: 'auto'`: CPU seconds that a second of delay of the first operation after a pause is worth,
+   * 0 to 1,000,000; 100 where it is left out. A wake of 50 us is then worth 5 ms of looking for work. More
+   * keeps the thread awake for longer, 0 lets it sleep as soon as it may.
+   */
+  readonly weight?: number | undefined;
   /** Whether runtimes of this process that name the same CPU share one thread. Default true. */
   readonly share?: boolean | undefined;
 }
@@ -38,7 +44,8 @@ export interface RuntimeOptions {
 }
 
 const KNOWN = new Set(['driver', 'queueDepth', 'poolThreads', 'sqpoll', 'registerBuffers']);
-const KNOWN_SQPOLL = new Set(['cpu', 'idle', 'share']);
+const KNOWN_SQPOLL = new Set(['cpu', 'idle', 'weight', 'share']);
+const WEIGHT_DEFAULT = 100;
 const DRIVERS = new Set(['auto', 'uring', 'poll']);
 
 /** Checks options and gives them as the addon wants them. */
@@ -77,15 +84,24 @@ function nativeSqpoll(options: SqpollOptions): NonNullable<NativeOptions['sqpoll
   }
   checkKeys('options.sqpoll', options, KNOWN_SQPOLL);
   const cpus = availableParallelism();
-  const idle =
-    options.idle === 'auto'
-      ? {}
-      : { idleMs: integer('options.sqpoll.idle', options.idle, 1, 60_000, 50) };
+  const idle = nativeIdle(options);
   const share = boolean('options.sqpoll.share', options.share, true);
   if (options.cpu === undefined) return { ...idle, share };
   // The machine may have more CPUs than this process may use: the kernel has the last word.
   const cpu = integer('options.sqpoll.cpu', options.cpu, 0, Math.max(cpus, 4096) - 1, 0);
   return { cpu, ...idle, share };
+}
+
+/** How long the thread looks for work: so long, or as long as pays by a weight. */
+function nativeIdle({ idle, weight }: SqpollOptions): { idleMs?: number; weight?: number } {
+  if (idle === 'auto') {
+    return { weight: integer('options.sqpoll.weight', weight, 0, 1_000_000, WEIGHT_DEFAULT) };
+  }
+  if (weight !== undefined) {
+    const why = "is of no use without options.sqpoll.idle: 'auto'";
+    throw invalidArgValue('options.sqpoll.weight', weight, why);
+  }
+  return { idleMs: integer('options.sqpoll.idle', idle, 1, 60_000, 50) };
 }
 
 function checkKeys(name: string, value: object, known: ReadonlySet<string>): void {

@@ -11,6 +11,8 @@ pub struct SqpollOptions {
     pub cpu: Option<u32>,
     /// Milliseconds before the thread sleeps. None: as long as pays.
     pub idle_ms: Option<u32>,
+    /// What a second of delay weighs, in CPU seconds, where it is as long as pays.
+    pub weight: Option<u32>,
     /// Whether runtimes of this process share the thread.
     pub share: bool,
 }
@@ -31,6 +33,11 @@ pub struct PortOptions {
     pub register_buffers: bool,
 }
 
+fn steering(weight: Option<u32>) -> Steering {
+    let otherwise = Steering::default();
+    Steering { weight: weight.unwrap_or(otherwise.weight), ..otherwise }
+}
+
 impl From<PortOptions> for Config {
     fn from(options: PortOptions) -> Self {
         let driver = match options.driver.as_str() {
@@ -40,7 +47,7 @@ impl From<PortOptions> for Config {
         };
         let sqpoll = options.sqpoll.map(|sqpoll| SqpollConfig {
             cpu: sqpoll.cpu,
-            idle: sqpoll.idle_ms.map_or(Idle::Auto(Steering::default()), Idle::Millis),
+            idle: sqpoll.idle_ms.map_or_else(|| Idle::Auto(steering(sqpoll.weight)), Idle::Millis),
             share: sqpoll.share,
         });
         Self {
