@@ -170,6 +170,22 @@ fn what_is_registered_has_the_same_place_in_both_rings() {
     });
 }
 
+/// A message would be a completion in one of the rings, and the other may be the one that is slept in.
+#[test]
+fn other_loops_ring_its_bell_and_send_no_message() {
+    each_personality(|mut lane| {
+        let Some(mut other) = Lane::inline(4) else { return };
+        assert!(!lane.home.has_ring());
+        for _ in 0..2 {
+            other.driver.ring(&lane.home);
+            other.driver.publish().unwrap();
+            assert_eq!(lane.turn(None), 0, "returns, for the bell");
+            // Over the other ring too.
+            lane.driver.reserve_file().unwrap();
+        }
+    });
+}
+
 /// Several ops, each but the last linked to the next; the route changes where `change` says.
 fn chain_over_a_change(lane: &mut Auto, first: Prepared, at: usize, turns: bool) -> Vec<i32> {
     let linked =
