@@ -22,10 +22,11 @@ mod socket;
 mod tcp;
 mod udp;
 mod unix;
+mod zero_copy;
 
 pub use lookup::lookup;
 pub use received::Received;
-pub use sender::Sent;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use zero_copy::Sent;

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 use wakering::cancel::drop_and_drain;
-use wakering::net::{Sent, TcpStream};
+use wakering::net::{Sent, TcpStream, UdpSocket};
 use wakering_core::Driver;
 use wakering_core::abi::Opcode;
 use wakering_core::scheduler::ops;
@@ -95,6 +95,25 @@ fn what_cannot_be_sent_so_is_sent_the_plain_way() {
             let (sent, back) = stream.send_zc(back).await;
             assert_eq!(sent.unwrap_err().raw_os_error(), Some(libc::EPIPE), "{name}");
             assert_eq!(back, b"bytes");
+        });
+    }
+}
+
+#[test]
+fn a_datagram_goes_without_copying_and_too_long_a_one_is_refused() {
+    let _alone = alone();
+    for (name, scheduler) in loops() {
+        scheduler.block_on(async {
+            let [here, there] = [(); 2].map(|()| UdpSocket::bind(ANYWHERE).unwrap());
+            let to = there.local_addr().unwrap();
+            let (sent, back) = here.send_to_zc(vec![7; 9_000], to).await;
+            assert_eq!((sent.unwrap().bytes, back), (9_000, vec![7; 9_000]), "{name}");
+            let (received, bytes) = there.recv_from(Vec::with_capacity(10_000)).await;
+            assert_eq!(received.unwrap(), (9_000, here.local_addr().unwrap()), "{name}");
+            assert_eq!(bytes, [7; 9_000]);
+            let (sent, back) = here.send_to_zc(vec![7; 70_000], to).await;
+            assert_eq!(sent.unwrap_err().raw_os_error(), Some(libc::EMSGSIZE), "{name}");
+            assert_eq!(back.len(), 70_000);
         });
     }
 }

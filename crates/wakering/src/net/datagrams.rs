@@ -8,6 +8,7 @@ mod request;
 use super::receiver::Room;
 use super::sender::Turn;
 use super::socket;
+use super::zero_copy::{Sent, ZeroCopy, is_refused};
 use crate::buf::{Buf, BufResult};
 use crate::op;
 use request::{RecvFrom, SendTo};
@@ -136,5 +137,19 @@ impl Datagrams {
             Err(error) => (Err(error), request.into_memory()),
         };
         (sent, B::from_vec(memory))
+    }
+
+    /// The same without copying, where the kernel can.
+    pub(super) async fn send_zc<B: Buf>(&self, buffer: B, address: &[u8]) -> BufResult<Sent, B> {
+        let mut request = SendTo::new(&self.file, buffer.into_vec(), address);
+        let (sent, memory) = match op::run(ZeroCopy(&mut request)).await {
+            Ok(answer) => answer,
+            Err(error) => (Err(error), request.into_memory()),
+        };
+        if !is_refused(&sent) {
+            return (sent, B::from_vec(memory));
+        }
+        let (sent, memory) = self.send(memory, address).await;
+        (sent.map(Sent::plainly), B::from_vec(memory))
     }
 }

@@ -1,5 +1,6 @@
 //! The side of a socket that sends.
 
+use super::zero_copy::{Sent, ZeroCopy, is_refused};
 use crate::buf::{Buf, BufResult};
 use crate::op;
 use std::io;
@@ -10,11 +11,8 @@ use wakering_core::descriptor::Descriptor;
 #[cfg(feature = "futures-io")]
 mod background;
 mod request;
-mod zero_copy;
 
 use request::Send;
-use zero_copy::SendZc;
-pub use zero_copy::Sent;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -100,16 +98,16 @@ impl Sender {
             Ok(turn) => turn,
             Err(error) => return (Err(error), buffer),
         };
-        let mut request = SendZc::new(self.file.clone(), buffer.into_vec());
-        let (sent, memory) = match op::run(&mut request).await {
+        let mut request = Send::new(self.file.clone(), buffer.into_vec(), 0, 0);
+        let (sent, memory) = match op::run(ZeroCopy(&mut request)).await {
             Ok(answer) => answer,
             Err(error) => (Err(error), request.take_memory()),
         };
-        if !sent.as_ref().is_err_and(zero_copy::is_refused) {
+        if !is_refused(&sent) {
             return (sent, B::from_vec(memory));
         }
         let (sent, memory) = self.send(memory, 0, 0).await;
-        (sent.map(|bytes| Sent { bytes, copied: Some(true) }), B::from_vec(memory))
+        (sent.map(Sent::plainly), B::from_vec(memory))
     }
 
     async fn send(&self, memory: Vec<u8>, start: usize, flags: i32) -> BufResult<usize, Vec<u8>> {

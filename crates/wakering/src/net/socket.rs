@@ -2,7 +2,8 @@
 
 use super::received::Received;
 use super::receiver::Receiver;
-use super::sender::{Sender, Sent};
+use super::sender::Sender;
+use super::zero_copy::Sent;
 use crate::buf::{Buf, BufResult};
 use std::io;
 use std::mem::ManuallyDrop;

@@ -5,8 +5,8 @@
 use super::address::RawAddress;
 use super::listener::Listener;
 use super::received::Received;
-use super::sender::Sent;
 use super::socket::{self, Stream, as_std};
+use super::zero_copy::Sent;
 use crate::buf::{Buf, BufResult};
 use crate::cancel::drop_and_drain;
 use std::io;

@@ -5,6 +5,7 @@
 use super::address::{RawAddress, parse};
 use super::datagrams::Datagrams;
 use super::socket::{self, as_std};
+use super::zero_copy::Sent;
 use crate::buf::{Buf, BufResult};
 use crate::cancel::drop_and_drain;
 use std::io;
@@ -57,6 +58,17 @@ impl UdpSocket {
     /// The kernel's: EMSGSIZE where it is too long, and so on.
     pub async fn send_to<B: Buf>(&self, buffer: B, address: SocketAddr) -> BufResult<usize, B> {
         self.0.send(buffer, RawAddress::from(address).bytes()).await
+    }
+
+    /// As [`Self::send_to`] without copying, with the same terms as
+    /// [`TcpStream::send_zc`](super::TcpStream::send_zc) (Linux 6.1): the buffer comes back when the kernel
+    /// needs it no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send_to`].
+    pub async fn send_to_zc<B: Buf>(&self, buffer: B, address: SocketAddr) -> BufResult<Sent, B> {
+        self.0.send_zc(buffer, RawAddress::from(address).bytes()).await
     }
 
     /// Sends a datagram to whom it is connected.

@@ -1,23 +1,21 @@
-//! One send without copying: over when the kernel has given the memory back.
+//! Sending without copying: over when the kernel has given the memory back.
 //!
 //! ```text
 //! sent ─► how much (kept by the driver) ─► the kernel needs the memory no more ─► both, with the memory
 //! refused (too old a kernel, a socket that cannot, too little memory to lock) ─► a plain send
 //! ```
 
-use super::request::Send;
 use crate::buf::BufResult;
 use std::io;
-use std::sync::Arc;
 use wakering_core::Error;
 use wakering_core::abi::{Opcode, completion_flag, io_flag};
 use wakering_core::block::BlockPool;
-use wakering_core::descriptor::Descriptor;
 use wakering_core::resource::Resource;
 use wakering_core::scheduler::Request;
 use wakering_core::slot::Outcome;
 
-/// What [`send_zc`](super::super::TcpStream::send_zc) came to.
+/// What a send without copying came to: [`TcpStream::send_zc`](super::TcpStream::send_zc),
+/// [`UdpSocket::send_to_zc`](super::UdpSocket::send_to_zc).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sent {
     /// How many bytes of the buffer were sent.
@@ -26,37 +24,38 @@ pub struct Sent {
     pub copied: Option<bool>,
 }
 
-/// See the module's text.
-#[derive(Debug)]
-pub(super) struct SendZc(Send);
-
-impl SendZc {
-    pub(super) const fn new(file: Arc<Descriptor>, memory: Vec<u8>) -> Self {
-        Self(Send::new(file, memory, 0, 0))
-    }
-
-    /// The memory, of one that was not started.
-    pub(super) fn take_memory(&mut self) -> Vec<u8> {
-        self.0.take_memory()
+impl Sent {
+    /// By a plain send.
+    pub(super) const fn plainly(bytes: usize) -> Self {
+        Self { bytes, copied: Some(true) }
     }
 }
 
 /// Whether a plain send may do what was refused.
-pub(super) fn is_refused(error: &io::Error) -> bool {
+pub(super) fn is_refused(sent: &io::Result<Sent>) -> bool {
+    let Err(error) = sent else { return false };
     let errno = error.raw_os_error();
     error.kind() == io::ErrorKind::Unsupported
         || [libc::EOPNOTSUPP, libc::ENOMEM, libc::ENOBUFS].map(Some).contains(&errno)
 }
 
-// SAFETY: as that of the plain send, which it hands on to: the resource keeps the memory until the op's last
-// completion, which is the one that gives it back.
-unsafe impl Request for &mut SendZc {
+/// What another op sends, without copying.
+#[derive(Debug)]
+pub(super) struct ZeroCopy<R>(pub(super) R);
+
+// SAFETY: what the other op lends stays until this one's last completion, as it does until the other's; the
+// last one is that which gives the memory back.
+unsafe impl<R: Request<Output = BufResult<usize, Vec<u8>>>> Request for ZeroCopy<R> {
     type Output = BufResult<Sent, Vec<u8>>;
 
     fn prepare(&mut self, resource: &mut Resource, blocks: &BlockPool) -> Result<(), Error> {
         self.0.prepare(resource, blocks)?;
-        resource.prepared.opcode = Opcode::SendZc;
-        resource.prepared.extra[0] = io_flag::REPORT_COPY;
+        resource.prepared.opcode = match resource.prepared.opcode {
+            Opcode::Send => Opcode::SendZc,
+            Opcode::Sendmsg => Opcode::SendmsgZc,
+            other => unreachable!("{other:?} has no form that does not copy"),
+        };
+        resource.prepared.extra[0] |= io_flag::REPORT_COPY;
         Ok(())
     }
 
