@@ -182,3 +182,28 @@ impl Steward {
         self.decisions.push_back(decision);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publish_says_when_it_is_time_to_ask_and_asks_nothing() {
+        let mut steward = Steward::new(100, true);
+        let begin_ms = steward.window_began_ms;
+        let note = |now_ms| Note { now_ms, ops: 1, ..Note::default() };
+        assert!(!steward.note(note(begin_ms + WINDOW_MS - 1)));
+        // An op waits for each of these: the window goes on until somebody has time.
+        for later_ms in [WINDOW_MS, 5 * WINDOW_MS] {
+            assert!(steward.note(note(begin_ms + later_ms)));
+        }
+        assert_eq!((steward.policy.now(), steward.window.ops), (Duration::ZERO, 3));
+        // Of a ring that is none, the kernel tells nothing.
+        steward.ask(begin_ms + 6 * WINDOW_MS, -1, 4, None);
+        assert_eq!(steward.policy.now(), Duration::from_millis(6 * WINDOW_MS));
+        // Another loop has the same thought a moment later.
+        steward.ask(begin_ms + 6 * WINDOW_MS + 1, -1, 4, None);
+        assert_eq!(steward.policy.now(), Duration::from_millis(6 * WINDOW_MS));
+        assert!(!steward.note(note(begin_ms + 6 * WINDOW_MS + 4)));
+    }
+}
