@@ -246,13 +246,13 @@ impl Reading {
                 Poll::Ready(Ok(()))
             }
             Source::Many(shots, group) => {
-                let ops = shots.ops().clone();
-                let (shot, group) = (ready!(shots.poll_next(cx)), group.clone());
+                let shot = ready!(shots.poll_next(cx));
+                let (ops, group) = (shots.ops().clone(), group.clone());
                 Poll::Ready(self.shot(&ops, shot, &group))
             }
             Source::One(op) => {
+                let answer = ready!(Pin::new(&mut *op).poll(cx));
                 let ops = op.ops().clone();
-                let answer = ready!(Pin::new(op).poll(cx));
                 Poll::Ready(self.answer(&ops, answer))
             }
         }
