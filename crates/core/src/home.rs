@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// Shared as `Arc<Home>` by the owning loop, its driver and every thread that carries out its ops.
 /// It lives until the last of them is done, so a thread that is late finds its slot where it was.
+///
+/// Of a scheduler's loop, only the scheduler and the driver make transitions of its slots: see
+/// [`Loop::new`](crate::scheduler::Loop::new).
 #[derive(Debug)]
 pub struct Home {
     /// Where its ops live.

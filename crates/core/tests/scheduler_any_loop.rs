@@ -9,7 +9,9 @@ use std::time::Duration;
 use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::{Faults, SimDriver};
 use wakering_core::random::Random;
-use wakering_core::scheduler::{LocalOptions, Nop, Op, Ops, Options, Scheduler, Shutdown, ops};
+use wakering_core::scheduler::{
+    LocalOptions, Loop, Nop, Op, Ops, Options, Scheduler, Shutdown, ops,
+};
 use wakering_core::sync::channel;
 use wakering_core::task::{block_on, yield_now};
 use wakering_core::{Error, Home};
@@ -25,7 +27,8 @@ fn start(workers: usize, loops: usize, turns_max: u32) -> (Scheduler, Arc<Mutex<
         let home = Arc::new(Home::new(SLOTS)?);
         made.lock().unwrap().push(home.clone());
         let driver = SimDriver::new(home.clone(), worker as u64, SLOTS as usize, turns_max);
-        Ok((Box::new(driver), home))
+        // SAFETY: new, and only looked at beside the driver.
+        Ok(unsafe { Loop::new(Box::new(driver), home) })
     });
     (Scheduler::start(options).unwrap(), homes)
 }
@@ -115,7 +118,9 @@ fn a_thread_that_is_no_worker_awaits_ops_of_a_loop() {
 fn a_scheduler_of_one_thread_carries_out_what_others_ask_for() {
     let home = Arc::new(Home::new(SLOTS).unwrap());
     let driver = SimDriver::new(home.clone(), 3, SLOTS as usize, 3);
-    let scheduler = LocalOptions::new().driver(Box::new(driver), home.clone(), 0).build().unwrap();
+    // SAFETY: new, and only looked at beside the driver.
+    let made = unsafe { Loop::new(Box::new(driver), home.clone()) };
+    let scheduler = LocalOptions::new().with_loop(made, 0).build().unwrap();
     let of_loop = scheduler.ops().unwrap().clone();
     let done = Arc::new(AtomicUsize::new(0));
     let threads: Vec<_> = (0..3)
@@ -212,7 +217,8 @@ fn faults_of_the_driver_reach_those_who_asked_from_elsewhere() {
     let options = Options::new().workers(3).loops(1, move |_| {
         let home = Arc::new(Home::new(SLOTS)?);
         let driver = SimDriver::new(home.clone(), 9, SLOTS as usize, 4).with_faults(faults);
-        Ok((Box::new(driver), home))
+        // SAFETY: new, and only looked at beside the driver.
+        Ok(unsafe { Loop::new(Box::new(driver), home) })
     });
     let scheduler = Scheduler::start(options).unwrap();
     let joins: Vec<_> = (0..8)

@@ -8,7 +8,7 @@ use std::thread::ThreadId;
 use std::time::Duration;
 use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::SimDriver;
-use wakering_core::scheduler::{Nop, Options, RunError, Scheduler, Shutdown, ops};
+use wakering_core::scheduler::{Loop, Nop, Options, RunError, Scheduler, Shutdown, ops};
 use wakering_core::task::{self, Spawn, block_on, exit, exit_all, yield_now};
 use wakering_core::time::sleep;
 use wakering_core::{Error, Home};
@@ -377,7 +377,9 @@ fn r16_ops_in_flight_are_over_when_the_shutdown_is() {
         let options = Options::new().workers(2).loops(2, move |worker| {
             let home = Arc::new(Home::new(16)?);
             made.lock().unwrap().push(home.clone());
-            Ok((Box::new(SimDriver::new(home.clone(), seed + worker as u64, 16, 1000)), home))
+            let driver = SimDriver::new(home.clone(), seed + worker as u64, 16, 1000);
+            // SAFETY: new, and only looked at beside the driver.
+            Ok(unsafe { Loop::new(Box::new(driver), home) })
         });
         let scheduler = Scheduler::start(options).unwrap();
         let (begun, has_begun) = mpsc::channel();

@@ -21,7 +21,9 @@ const LONG: Duration = Duration::from_secs(30);
 /// A loop without a kernel, whose ops take up to 4 turns.
 fn sim(worker: usize) -> Result<Loop, Error> {
     let home = Arc::new(Home::new(16)?);
-    Ok((Box::new(SimDriver::new(home.clone(), worker as u64, 16, 4)), home))
+    let driver = SimDriver::new(home.clone(), worker as u64, 16, 4);
+    // SAFETY: new, and only looked at beside the driver.
+    Ok(unsafe { Loop::new(Box::new(driver), home) })
 }
 
 fn start(options: Options) -> Scheduler {

@@ -12,7 +12,7 @@ use std::task::Poll;
 use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::{ERRORS, Faults, SimDriver};
 use wakering_core::random::Random;
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Nop, Ops};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop, Nop, Ops};
 use wakering_core::slot::Outcome;
 use wakering_core::task::{spawn_local, yield_now};
 use wakering_core::{Error, Home};
@@ -55,7 +55,9 @@ fn faulty_loop(seed: u64) -> (LocalScheduler, Arc<Home>) {
     let home = Arc::new(Home::new(SLOTS).unwrap());
     let driver = SimDriver::new(home.clone(), seed, 4, 4).with_faults(faults);
     let lifo = LocalOptions::new().lifo(seed.is_multiple_of(2));
-    (lifo.driver(Box::new(driver), home.clone(), 2).build().unwrap(), home)
+    // SAFETY: new, and only looked at beside the driver.
+    let made = unsafe { Loop::new(Box::new(driver), home.clone()) };
+    (lifo.with_loop(made, 2).build().unwrap(), home)
 }
 
 /// A task that starts ops, awaits most of them and drops the others on their way.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use wakering_core::abi::ErrorKind;
 use wakering_core::driver::sim::SimDriver;
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Nop, Op, Ops, describe};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop, Nop, Op, Ops, describe};
 use wakering_core::task::{Step, spawn_local, yield_now};
 use wakering_core::{Error, Home};
 
@@ -20,7 +20,9 @@ const SLOTS: u32 = 16;
 fn with_loop(options: LocalOptions, seed: u64, turns_max: u32) -> (LocalScheduler, Arc<Home>) {
     let home = Arc::new(Home::new(SLOTS).unwrap());
     let driver = SimDriver::new(home.clone(), seed, SLOTS as usize, turns_max);
-    (options.driver(Box::new(driver), home.clone(), 4).build().unwrap(), home)
+    // SAFETY: new, and only looked at beside the driver.
+    let made = unsafe { Loop::new(Box::new(driver), home.clone()) };
+    (options.with_loop(made, 4).build().unwrap(), home)
 }
 
 fn nop(ops: &Ops) -> Op<Nop> {

@@ -15,10 +15,10 @@ pub mod parker;
 
 pub(crate) use blocking::Blocking;
 pub use local::{LocalOptions, LocalScheduler, Remote, RunError, Stalled};
-pub use multi::{Activity, Loop, Metrics, Options, Scheduler, Shutdown};
+pub use multi::{Activity, Metrics, Options, Scheduler, Shutdown};
 pub(crate) use multi::{try_spawn_as_guest, try_spawn_blocking_as_guest};
 pub(crate) use op::Loops;
 pub use op::{
-    CancelToken, Described, Drain, EnteredDefault, Held, Holding, Nop, Op, Ops, Request, Shot,
-    Shots, describe, is_cancelled, ops, picked, with_cancel,
+    CancelToken, Described, Drain, EnteredDefault, Held, Holding, Loop, Nop, Op, Ops, Request,
+    Shot, Shots, describe, is_cancelled, ops, picked, with_cancel,
 };

@@ -61,7 +61,7 @@ mod worker;
 
 pub use counts::{Activity, Metrics};
 pub(crate) use guest::{try_spawn_as_guest, try_spawn_blocking_as_guest};
-pub use options::{Loop, Options};
+pub use options::Options;
 pub use shutdown::Shutdown;
 
 use super::affinity::Places;
@@ -102,7 +102,7 @@ impl Scheduler {
             let (blocks_max, starts) = (options.blocks_max, starts.clone());
             let life = move || {
                 let make = || make.map(|make| make(index)).transpose();
-                let ops = |(driver, home)| Ops::new(driver, home, blocks_max);
+                let ops = |made| Ops::new(made, blocks_max);
                 let made = || Ok(make()?.map(ops));
                 let told = move |result| _ = starts.send(result);
                 worker::run(shared, index, local, made, told);

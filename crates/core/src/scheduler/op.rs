@@ -24,6 +24,7 @@ mod drain;
 mod event_loop;
 mod loop_ref;
 mod many;
+mod parts;
 mod post;
 mod request;
 mod room;
@@ -33,12 +34,13 @@ pub use drain::{Drain, Held, Holding};
 pub use event_loop::{EnteredDefault, ops};
 pub(crate) use event_loop::{Loops, enter};
 pub use many::{Shot, Shots, picked};
+pub use parts::Loop;
 pub(crate) use post::wake_loop;
 pub use request::{Described, Nop, Request, describe};
 
 use crate::abi::ErrorKind;
 use crate::buffers::BufferGroup;
-use crate::driver::{CancelKey, Driver};
+use crate::driver::CancelKey;
 use crate::error::Error;
 use crate::home::Home;
 use crate::resource::Resource;
@@ -85,8 +87,8 @@ impl PartialEq for Ops {
 }
 
 impl Ops {
-    pub(super) fn new(driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
-        Self(EventLoop::make(driver, home, blocks_max))
+    pub(super) fn new(made: Loop, blocks_max: usize) -> Self {
+        Self(EventLoop::make(made, blocks_max))
     }
 
     /// Ops that are begun and not complete. From another thread than the loop's: slots in use.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use wakering_core::block::BlockPool;
 use wakering_core::driver::sim::SimDriver;
 use wakering_core::resource::PathRole;
-use wakering_core::scheduler::{LocalOptions, Nop};
+use wakering_core::scheduler::{LocalOptions, Loop, Nop};
 use wakering_core::slab::FreeList;
 use wakering_core::slot::Cancel;
 use wakering_core::task::yield_now;
@@ -82,7 +82,9 @@ impl Drop for Lane {
 fn as_futures(table: &mut Table) {
     let home = Arc::new(Home::new(64).unwrap());
     let driver = SimDriver::new(home.clone(), 7, 64, 3);
-    let scheduler = LocalOptions::new().driver(Box::new(driver), home, 4).build().unwrap();
+    // SAFETY: new, and only looked at beside the driver.
+    let made = unsafe { Loop::new(Box::new(driver), home) };
+    let scheduler = LocalOptions::new().with_loop(made, 4).build().unwrap();
     let ops = scheduler.ops().unwrap().clone();
     let nop = || ops.start(Nop);
     table.row("op of a task: awaited", || {

@@ -1,7 +1,5 @@
 //! What a runtime is made of.
 
-#![forbid(unsafe_code)]
-
 use super::driver::{Registers, RingAndPool};
 use super::{LocalRuntime, Made, Runtime};
 use crate::buf::FixedBufPool;
@@ -155,8 +153,8 @@ impl Builder {
     pub fn build_local(self) -> io::Result<LocalRuntime> {
         let drain_deadline = self.drain_deadline;
         let maker = Maker::new(self)?;
-        let (driver, home) = maker.make().map_err(|error| maker.explain(error))?;
-        let options = LocalOptions::new().driver(driver, home, BLOCKS_MAX);
+        let made = maker.make().map_err(|error| maker.explain(error))?;
+        let options = LocalOptions::new().with_loop(made, BLOCKS_MAX);
         let built = options.drain_deadline(drain_deadline).build();
         let scheduler = built.map_err(crate::op::io_error)?;
         Ok(LocalRuntime { scheduler, made: maker.made() })
@@ -207,6 +205,13 @@ impl Maker {
     }
 
     fn make(&self) -> Result<Loop, Error> {
+        let (driver, home) = self.parts()?;
+        // SAFETY: the home is new, and nobody but the drivers of this workspace has it, which complete what
+        // they have published and no longer carry out.
+        Ok(unsafe { Loop::new(driver, home) })
+    }
+
+    fn parts(&self) -> Result<(Box<dyn Driver>, Arc<Home>), Error> {
         let home = Arc::new(Home::new(self.builder.slots)?);
         let mounts = crate::fs::mounts().clone();
         let threads =

@@ -19,7 +19,7 @@ use std::time::Duration;
 use wakering_core::abi::ErrorKind;
 use wakering_core::block::BlockPool;
 use wakering_core::resource::{NOT_FIXED, Prepared, Resource};
-use wakering_core::scheduler::{LocalOptions, LocalScheduler, Ops, describe};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop, Ops, describe};
 use wakering_core::slot::{Outcome, Publish};
 use wakering_core::sync::{First2, Local, Notify, select};
 use wakering_core::task::{spawn_local, yield_now};
@@ -48,10 +48,12 @@ pub(super) struct Carrier {
 /// A scheduler of this thread over `driver`, for whom an answer comes before the next copy: who was
 /// woken runs first, and the ring has its turn after every second poll.
 pub(super) fn scheduler(driver: Box<dyn Driver>, home: Arc<Home>) -> Result<LocalScheduler, Error> {
+    // SAFETY: the home is this worker's, and only its driver has it beside the worker.
+    let made = unsafe { Loop::new(driver, home) };
     LocalOptions::new()
         .lifo(true)
         .turn_polls(2)
-        .driver(driver, home, 0)
+        .with_loop(made, 0)
         // Who ends the run has waited for the kernel already.
         .drain_deadline(Duration::ZERO)
         .build()

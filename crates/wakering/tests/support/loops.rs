@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::sync::Arc;
-use wakering_core::scheduler::{LocalOptions, LocalScheduler};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop};
 use wakering_core::{Driver, Home};
 use wakering_poll_loop::{PollConfig, PollDriver};
 use wakering_uring_loop::{Sqpoll, UringConfig, UringDriver};
@@ -40,5 +40,7 @@ fn ring(name: &'static str, config: UringConfig) -> Option<(&'static str, LocalS
 }
 
 fn scheduler(driver: Box<dyn Driver>, home: Arc<Home>) -> LocalScheduler {
-    LocalOptions::new().driver(driver, home, 16).build().unwrap()
+    // SAFETY: new, and only looked at beside the driver.
+    let made = unsafe { Loop::new(driver, home) };
+    LocalOptions::new().with_loop(made, 16).build().unwrap()
 }

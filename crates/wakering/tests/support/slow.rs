@@ -5,7 +5,7 @@ use std::time::Duration;
 use wakering_core::abi::Opcode;
 use wakering_core::buffers::BufferGroup;
 use wakering_core::driver::{Drained, Sink};
-use wakering_core::scheduler::{LocalOptions, LocalScheduler};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop};
 use wakering_core::{Driver, Error, Home, Token};
 use wakering_poll_loop::{PollConfig, PollDriver};
 
@@ -22,7 +22,9 @@ impl Slow {
         let home = Arc::new(Home::new(16).unwrap());
         let driver = PollDriver::new(PollConfig::default(), home.clone()).unwrap();
         let slow = Box::new(Self { driver, begins, may });
-        LocalOptions::new().driver(slow, home, 4).build().unwrap()
+        // SAFETY: new, and only looked at beside the driver.
+        let made = unsafe { Loop::new(slow, home) };
+        LocalOptions::new().with_loop(made, 4).build().unwrap()
     }
 }
 

@@ -3,12 +3,10 @@
 use super::super::affinity;
 use super::super::cpu_pool::CpuPoolConfig;
 use super::super::idle::Spin;
-use super::super::op::Ops;
+use super::super::op::{Loop, Ops};
 use super::shared::Shared;
 use super::{LocalScheduler, TURN_POLLS};
-use crate::driver::Driver;
 use crate::error::Error;
-use crate::home::Home;
 use crate::task::here::{Here, Workers};
 use crate::task::slow::{SlowPolls, Stopwatch};
 use crate::task::stuck::Witness;
@@ -28,7 +26,7 @@ pub struct LocalOptions {
     slow_polls: Option<SlowPolls>,
     drain_deadline: Duration,
     blocks_max: usize,
-    driver: Option<(Box<dyn Driver>, Arc<Home>)>,
+    made: Option<Loop>,
     clock: Clock,
     skips: bool,
     pool: CpuPoolConfig,
@@ -50,7 +48,7 @@ impl Default for LocalOptions {
             slow_polls: None,
             drain_deadline: Duration::from_secs(5),
             blocks_max: 64,
-            driver: None,
+            made: None,
             clock: Clock::real(),
             skips: false,
             pool: CpuPoolConfig::blocking(),
@@ -112,10 +110,9 @@ impl LocalOptions {
         self
     }
 
-    /// The loop of this thread. `home` is the one whose slots the driver completes; its doorbell wakes
-    /// the driver's turn. `blocks_max` blocks are kept for long paths.
-    pub fn driver(mut self, driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> Self {
-        self.driver = Some((driver, home));
+    /// The loop of this thread. `blocks_max` blocks are kept for long paths.
+    pub fn with_loop(mut self, made: Loop, blocks_max: usize) -> Self {
+        self.made = Some(made);
         self.blocks_max = blocks_max;
         self
     }
@@ -163,7 +160,7 @@ impl LocalOptions {
     ///
     /// None today; a driver's own failures come from its maker.
     pub fn build(self) -> Result<LocalScheduler, Error> {
-        let ops = self.driver.map(|(driver, home)| Ops::new(driver, home, self.blocks_max));
+        let ops = self.made.map(|made| Ops::new(made, self.blocks_max));
         let shared = Shared::new(self.bytes_max, self.pool, ops.as_ref().map(Ops::bell));
         let clock = self.clock.clone();
         let timers = Timers::new(self.clock, shared.waker());

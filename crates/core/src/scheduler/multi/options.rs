@@ -4,17 +4,13 @@
 
 use super::super::affinity::CpuSet;
 use super::super::cpu_pool::CpuPoolConfig;
-use crate::driver::Driver;
+use super::super::op::Loop;
 use crate::error::Error;
-use crate::home::Home;
 use crate::task::slow::SlowPolls;
 use crate::task::{Hook, SlowPoll};
 use crate::time::Clock;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A loop: its driver, and the home whose slots that completes.
-pub type Loop = (Box<dyn Driver>, Arc<Home>);
 
 /// Makes the loop of a worker, on that worker's thread.
 type MakeLoop = dyn Fn(usize) -> Result<Loop, Error> + Send + Sync;

@@ -12,7 +12,7 @@
 
 use super::loop_ref::{LoopRef, References};
 use super::room::Room;
-use super::{Ops, Request};
+use super::{Loop, Ops, Request};
 use crate::abi::ErrorKind;
 use crate::block::BlockPool;
 use crate::buffers::BufferGroup;
@@ -177,7 +177,8 @@ impl Drop for EnteredDefault {
 }
 
 impl EventLoop {
-    pub(super) fn make(driver: Box<dyn Driver>, home: Arc<Home>, blocks_max: usize) -> LoopRef {
+    pub(super) fn make(made: Loop, blocks_max: usize) -> LoopRef {
+        let Loop { driver, home } = made;
         let slots = home.slab.len() as usize;
         let (room, free) = Room::of(&home.slab);
         LoopRef::new(|references| Self {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use wakering_core::Home;
 use wakering_core::abi::Opcode;
 use wakering_core::resource::{Prepared, Resource};
-use wakering_core::scheduler::{self, LocalOptions, Request, describe, ops};
+use wakering_core::scheduler::{self, LocalOptions, Loop, Request, describe, ops};
 use wakering_core::slot::Outcome;
 use wakering_core::sync::channel;
 use wakering_core::task::spawn_local;
@@ -50,12 +50,15 @@ fn register(driver: &mut UringDriver) {
 }
 
 impl OneThread for Ring {
+    #[expect(unsafe_code, reason = "a home is its loop's alone")]
     fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
         let home = Arc::new(Home::new(SLOTS).expect("memory"));
         let driver = UringDriver::new(UringConfig::worker(SLOTS), home.clone());
         let mut driver = driver.unwrap_or_else(|refused| panic!("{refused}"));
         register(&mut driver);
-        let scheduler = LocalOptions::new().driver(Box::new(driver), home, 0).build();
+        // SAFETY: new, and only looked at beside the driver.
+        let made = unsafe { Loop::new(Box::new(driver), home) };
+        let scheduler = LocalOptions::new().with_loop(made, 0).build();
         scheduler.expect("a scheduler").block_on(future)
     }
 
