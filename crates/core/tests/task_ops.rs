@@ -1,13 +1,15 @@
 //! Ops of a loop as futures of tasks, over the driver without a kernel.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use wakering_core::abi::ErrorKind;
+use wakering_core::abi::{ErrorKind, Opcode};
+use wakering_core::block::BlockPool;
 use wakering_core::driver::sim::SimDriver;
+use wakering_core::resource::{PathRole, Prepared, Resource};
 use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop, Nop, Op, Ops, describe};
 use wakering_core::task::{Step, spawn_local, yield_now};
 use wakering_core::{Error, Home};
@@ -139,6 +141,59 @@ fn f23_a_foreign_waker_is_woken_once_it_was_stored() {
         }
         assert!(op.as_mut().poll(&mut cx).is_ready());
         assert_eq!(wakes.wakes(), 1);
+    });
+    assert_eq!(in_use(&home), 0);
+}
+
+#[test]
+fn a_waker_that_was_stored_goes_with_its_op() {
+    let (scheduler, _) = with_loop(LocalOptions::new(), 4, 1000);
+    let ops = scheduler.ops().unwrap().clone();
+    let (wakes, waker) = ledger::CountingWaker::new();
+    scheduler.block_on(async move {
+        let mut op = Box::pin(nop(&ops));
+        assert!(op.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(Arc::strong_count(&wakes), 3);
+        drop(op);
+        assert_eq!(Arc::strong_count(&wakes), 2);
+    });
+}
+
+/// The slot that it gives back each time is nothing that it waits for.
+#[test]
+fn who_is_short_of_a_block_tries_again_when_something_came_back() {
+    let (scheduler, home) = with_loop(LocalOptions::new(), 6, 3);
+    let ops = scheduler.ops().unwrap().clone();
+    let prepared = Rc::new(Cell::new(0));
+    let with_a_block = || {
+        let prepared = prepared.clone();
+        let prepare = move |resource: &mut Resource, blocks: &BlockPool| {
+            prepared.set(prepared.get() + 1);
+            resource.prepared = Prepared::new(Opcode::Nop);
+            resource.set_path(PathRole::First, &[b'a'; 300], blocks)
+        };
+        // SAFETY: it names nothing but the path, which lies in the resource.
+        unsafe { describe(prepare) }
+    };
+    scheduler.block_on(async {
+        let mut with_all: Vec<_> = (0..4).map(|_| Box::pin(ops.start(with_a_block()))).collect();
+        let poll = |cx: &mut Context<'_>| {
+            assert!(with_all.iter_mut().all(|op| op.as_mut().poll(cx).is_pending()));
+            Poll::Ready(())
+        };
+        poll_fn(poll).await;
+        let (one_more, of_loop) = (with_a_block(), ops.clone());
+        let one_more = spawn_local(async move { of_loop.run(one_more).await.unwrap() });
+        for _ in 0..500 {
+            yield_now().await;
+        }
+        // At first, after it has said that it waits, and when the loop has shared its slots.
+        assert_eq!((prepared.get(), ops.waiting_for_room()), (4 + 3, 1));
+        for op in with_all {
+            op.await.unwrap();
+        }
+        one_more.await.unwrap();
+        assert_eq!(ops.waiting_for_room(), 0);
     });
     assert_eq!(in_use(&home), 0);
 }

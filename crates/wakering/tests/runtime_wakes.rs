@@ -8,7 +8,7 @@ use wakering::sync::channel::channel;
 use wakering::task::{spawn_local, yield_now};
 use wakering_core::abi::Opcode;
 use wakering_core::driver::{Drained, Sink};
-use wakering_core::scheduler::{LocalOptions, LocalScheduler};
+use wakering_core::scheduler::{LocalOptions, LocalScheduler, Loop};
 use wakering_core::{Driver, Error, Home, Token};
 use wakering_poll_loop::{PollConfig, PollDriver};
 
@@ -79,7 +79,9 @@ fn a_loop() -> (LocalScheduler, Arc<AtomicU64>) {
     let rings = Arc::new(AtomicU64::new(0));
     let driver = PollDriver::new(PollConfig::default(), home.clone()).unwrap();
     let driver = Box::new(Counting { driver, rings: rings.clone() });
-    (LocalOptions::new().driver(driver, home, 4).build().unwrap(), rings)
+    // SAFETY: new, and only looked at beside the driver.
+    let made = unsafe { Loop::new(driver, home) };
+    (LocalOptions::new().with_loop(made, 4).build().unwrap(), rings)
 }
 
 /// Sends messages to a task of another loop, each after the answer to the one before. How often that loop was

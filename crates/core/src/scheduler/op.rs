@@ -256,6 +256,7 @@ impl Ops {
     #[cold]
     fn withdraw<P: Request>(&self, mine: Option<&Mine<'_>>, token: Token, request: &mut P) {
         let slot = self.0.home.slab.slot(token);
+        drop(self.0.forget_other(token));
         let withdrawn = slot.complete_at_once(token, CANCELLED);
         debug_assert_eq!(withdrawn, Completed::Deliver);
         self.0.free(mine, slot, token, |_, resource| request.withdraw(resource));
@@ -277,6 +278,7 @@ impl Ops {
 
     /// The future of a started op is gone.
     fn let_go(&self, token: Token) {
+        drop(self.0.forget_other(token));
         let counted = self.0.count_leaving(token);
         match self.0.mine() {
             Some(mine) => {
@@ -344,6 +346,7 @@ impl Ops {
     /// Ends the loop with its scheduler: what is still in flight is cancelled, and waited for up to the
     /// deadline.
     pub(super) fn end(&self, deadline: Duration) {
+        self.send_posts();
         if self.in_charge().end(deadline) > 0 {
             // The kernel still writes there: it stays, on purpose.
             std::mem::forget(self.clone());

@@ -18,7 +18,7 @@
 //! a future takes what it was *told*.
 //!
 //! - **G1** Other means: there is a waker in the loop's table for this slot, which the loop takes. The
-//!   future puts it there before 1; where 1 finds Told, the waker is taken back by the future.
+//!   future puts it there before 1, and takes it back where 1 finds Told, and when it goes.
 
 #![forbid(unsafe_code)]
 
@@ -97,6 +97,13 @@ impl Telling {
             Ok(_) => Listener::Other,
             Err(_) => Listener::Task,
         }
+    }
+
+    /// Whether a waker lies in the table (G1), for the future that goes. The loop may take it meanwhile.
+    #[inline]
+    pub(crate) fn has_other(&self) -> bool {
+        // Relaxed: only the future makes 1.
+        self.0.load(Ordering::Relaxed) == OTHER
     }
 
     /// Whether 2 or 5 was made.

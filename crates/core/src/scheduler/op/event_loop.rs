@@ -306,17 +306,25 @@ impl EventLoop {
 
     /// Has the one who polls now be woken too. Whether it will be: else the op is over.
     pub(super) fn listen(&self, token: Token, cx: &Context<'_>) -> bool {
-        let slot = self.home.slab.slot(token);
-        let mut other = self.other(token);
-        if !other.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            // The one before may be code of the program's when it is dropped: after the lock.
-            let before = other.replace(cx.waker().clone());
-            drop(other);
+        let is_same = |waker: &Waker| waker.will_wake(cx.waker());
+        let known = self.other(token).as_ref().is_some_and(is_same);
+        if !known {
+            // To clone it and to drop the one before may be code of the program's: without the lock.
+            let waker = cx.waker().clone();
+            let before = self.other(token).replace(waker);
             drop(before);
-        } else {
-            drop(other);
         }
-        slot.telling.listen()
+        let listens = self.home.slab.slot(token).telling.listen();
+        if !listens {
+            drop(self.take_other(token));
+        }
+        listens
+    }
+
+    /// The waker that was stored for an op, which nobody will poll any more.
+    pub(super) fn forget_other(&self, token: Token) -> Option<Waker> {
+        let is_stored = self.home.slab.slot(token).telling.has_other();
+        is_stored.then(|| self.take_other(token)).flatten()
     }
 
     /// The group for whoever has none of its own, made where this is the loop's thread.
@@ -336,7 +344,7 @@ impl EventLoop {
         self.others[token.index() as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The waker of whoever listens, for the loop (G1).
+    /// The waker of whoever listens (G1).
     #[cold]
     pub(super) fn take_other(&self, token: Token) -> Option<Waker> {
         self.other(token).take()

@@ -48,9 +48,10 @@ impl Ops {
     #[cold]
     fn send_posts_now(&self) {
         if let Some(mine) = self.0.mine() {
-            self.0.posted.store(0, Ordering::Relaxed);
-            // Where it fails, the turn does too, and says so.
-            let _ = mine.with_driver(|driver| driver.publish());
+            // Where it fails (EAGAIN), it is tried again; a turn that fails too says so.
+            if let Ok(Ok(())) = mine.with_driver(|driver| driver.publish()) {
+                self.0.posted.store(0, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -175,10 +175,14 @@ impl Room {
         if self.is_closed() { ErrorKind::Closed } else { ErrorKind::Busy }
     }
 
-    /// Half of the shelf for the loop's own list, which is empty; one of them is returned.
+    /// Half of the shelf for the loop's own list, which is empty; one of them is returned. No more than that
+    /// one while somebody waits (M1).
     #[cold]
     fn hand_out(&self, own: &mut FreeList) -> Option<u32> {
         let mut shelf = self.shelf();
+        if self.is_wanted() {
+            return shelf.pop();
+        }
         for _ in 0..shelf.len().div_ceil(2) {
             own.give_back(shelf.pop().expect("there are so many"));
         }
