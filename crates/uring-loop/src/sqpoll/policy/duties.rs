@@ -12,7 +12,7 @@ const TICK_US: u64 = 4_000;
 /// The first op after a pause: the thread is awake, it has to be woken, the loop submits it itself.
 const AWAKE_US: f64 = 8.5;
 const WAKE_US: [f64; 4] = [45.0, 80.0, 60.0, 52.0];
-const PLAIN_US: f64 = 9.0;
+const PLAIN_US: f64 = 13.0;
 /// Nanoseconds of an op; about half of them are the thread's work.
 const OP_NS: u64 = 930;
 const WEIGHTS: [u32; 2] = [100, 1000];
