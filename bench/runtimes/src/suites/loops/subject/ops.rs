@@ -2,11 +2,7 @@
 
 use crate::contender::Run;
 use crate::one_thread::OneThread;
-use crate::suites::loops::rows::{
-    self, BLOCK, DEPTHS, MESSAGE_BYTES, Nop, Post, ReadAt, Recv, Turn,
-};
-use std::cell::Cell;
-use std::fs::File;
+use crate::suites::loops::rows::{self, MESSAGE_BYTES, Nop, Post, Recv, Turn};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -21,7 +17,6 @@ use wakering_uring_loop::{UringConfig, UringDriver};
 
 pub fn cells() -> Vec<(&'static str, Run)> {
     let mut cells = rows::nop_cells::<Ring>();
-    cells.extend(rows::read_cells::<Ring>());
     cells.push(rows::in_flight_cell::<Ring>());
     cells.extend(rows::cross_cells::<Ring>());
     cells
@@ -30,32 +25,12 @@ pub fn cells() -> Vec<(&'static str, Run)> {
 struct Ring;
 
 const SLOTS: u32 = 512;
-/// Blocks that are registered with the ring.
-const PLACES: usize = DEPTHS[DEPTHS.len() - 1];
-
-thread_local! {
-    /// The memory that was registered with this thread's ring, and its number there.
-    static REGISTERED: Cell<Option<(*mut u8, u16)>> = const { Cell::new(None) };
-}
-
-/// Memory for all readers, which stays for ever, registered with the ring.
-#[expect(unsafe_code, reason = "the kernel keeps memory by its address")]
-fn register(driver: &mut UringDriver) {
-    let pages = vec![0u8; (PLACES + 1) * BLOCK].leak();
-    let start = pages.as_ptr().align_offset(BLOCK);
-    let address = pages[start..].as_mut_ptr();
-    // SAFETY: leaked, and nobody else's.
-    let number = unsafe { driver.register_buffer(address, PLACES * BLOCK) };
-    REGISTERED.set(Some((address, number.expect("locked memory"))));
-}
-
 impl OneThread for Ring {
     #[expect(unsafe_code, reason = "a home is its loop's alone")]
     fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
         let home = Arc::new(Home::new(SLOTS).expect("memory"));
         let driver = UringDriver::new(UringConfig::worker(SLOTS), home.clone());
-        let mut driver = driver.unwrap_or_else(|refused| panic!("{refused}"));
-        register(&mut driver);
+        let driver = driver.unwrap_or_else(|refused| panic!("{refused}"));
         // SAFETY: new, and only looked at beside the driver.
         let made = unsafe { Loop::new(Box::new(driver), home) };
         let scheduler = LocalOptions::new().with_loop(made, 0).build();
@@ -82,41 +57,6 @@ pub async fn nop() {
 impl Nop for Ring {
     async fn nop() {
         nop().await;
-    }
-}
-
-impl ReadAt for Ring {
-    type File = File;
-    /// The place of a block in the registered memory.
-    type Buffer = usize;
-
-    async fn open(file: File, _: usize) -> File {
-        file
-    }
-
-    fn buffer(_: &File, reader: usize) -> usize {
-        reader
-    }
-
-    #[expect(unsafe_code, reason = "the kernel is told an address")]
-    async fn read_at(file: &File, place: usize, offset: u64) -> (usize, usize) {
-        let (address, registered) = REGISTERED.get().expect("registered with the ring");
-        let prepared = Prepared {
-            fd: file.as_raw_fd(),
-            registered,
-            address: address.wrapping_add(place * BLOCK),
-            length: BLOCK as u32,
-            offset,
-            ..Prepared::new(Opcode::Read)
-        };
-        // SAFETY: the memory was leaked, and the row's file outlives its reads.
-        let read = unsafe {
-            describe(move |resource, _| {
-                resource.prepared = prepared;
-                Ok(())
-            })
-        };
-        (carry_out(read).await, place)
     }
 }
 
