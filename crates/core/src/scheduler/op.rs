@@ -128,7 +128,7 @@ impl Ops {
         Shots::new(self.start(request))
     }
 
-    /// Starts an op as [`Self::start`], and waits for room where there is none.
+    /// Starts an op as [`Self::start`], and waits for room where there is none: that wait allocates, once.
     ///
     /// # Errors
     ///
@@ -136,7 +136,9 @@ impl Ops {
     pub async fn run<P: Request>(&self, request: P) -> Result<P::Output, Error> {
         let mut op = self.start(request);
         match (&mut op).await {
-            Err(Error::Kind(ErrorKind::Busy)) => self.run_when_there_is_room(op).await,
+            // In a box, the one that an op may need: else each op's future would carry the 400 bytes of the
+            // wait, and each caller's future copy them, for what comes only where a loop is full.
+            Err(Error::Kind(ErrorKind::Busy)) => Box::pin(self.run_when_there_is_room(op)).await,
             answer => answer,
         }
     }

@@ -60,8 +60,8 @@ pub(super) fn is_worth(opcode: Opcode, ops: &Ops) -> bool {
 }
 
 /// Tries to answer an op from memory. A success is a step of the task's budget.
-pub(super) async fn attempt<R: Request>(mut request: R) -> Tried<R::Output> {
-    poll_fn(|cx| {
+pub(super) fn attempt<R: Request>(mut request: R) -> impl Future<Output = Tried<R::Output>> {
+    poll_fn(move |cx| {
         let proceed = ready!(poll_proceed(cx));
         let tried = attempt_now(&mut request);
         if matches!(tried, Tried::Answered(_)) {
@@ -69,7 +69,6 @@ pub(super) async fn attempt<R: Request>(mut request: R) -> Tried<R::Output> {
         }
         Poll::Ready(tried)
     })
-    .await
 }
 
 fn attempt_now<R: Request>(request: &mut R) -> Tried<R::Output> {

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use wakering_core::abi::{Opcode, POSITION_CURRENT};
+use wakering_core::abi::Opcode;
 use wakering_core::descriptor::Descriptor;
 use wakering_core::handle::FileKind;
 use wakering_core::sync::Mutex;
@@ -184,7 +184,7 @@ impl File {
     /// place, or of O_DIRECT what is not aligned.
     pub async fn read_at<B: FileBuf>(&self, buffer: B, offset: u64) -> BufResult<usize, B> {
         let memory = emptied(buffer);
-        let (read, memory) = self.append_from(memory, offset).await;
+        let (read, memory) = self.read_into(memory, Some(offset)).await;
         (read, B::from_memory(memory))
     }
 
@@ -200,7 +200,7 @@ impl File {
         while memory.length() < memory.room() {
             let place = offset.saturating_add(memory.length() as u64);
             let read;
-            (read, memory) = self.append_from(memory, place).await;
+            (read, memory) = self.read_into(memory, Some(place)).await;
             match read {
                 Ok(0) => return (Err(ended_early(&memory)), B::from_memory(memory)),
                 Ok(_) => {}
@@ -218,7 +218,7 @@ impl File {
     ///
     /// EBADF where it is open for reading only, ENOSPC, EIO, ESPIPE and so on.
     pub async fn write_at<B: FileBuf>(&self, buffer: B, offset: u64) -> BufResult<usize, B> {
-        let (written, memory) = self.write_from(buffer.into_memory(), 0, offset).await;
+        let (written, memory) = self.write_out(buffer.into_memory(), 0, Some(offset)).await;
         (written, B::from_memory(memory))
     }
 
@@ -235,7 +235,7 @@ impl File {
         while done < memory.length() {
             let written;
             let place = offset.saturating_add(done as u64);
-            (written, memory) = self.write_from(memory, done, place).await;
+            (written, memory) = self.write_out(memory, done, Some(place)).await;
             match written {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), B::from_memory(memory)),
                 Ok(count) => done += count,
@@ -262,7 +262,7 @@ impl File {
     /// As [`Self::read`], behind what is in the memory.
     pub(super) async fn append<M: Memory>(&self, memory: M) -> BufResult<usize, M> {
         let _turn = self.own_position.lock().await;
-        self.read_into(memory, POSITION_CURRENT).await
+        self.read_into(memory, None).await
     }
 
     /// Writes at the file's own position, and moves that; with `append`, at the file's end. One after the
@@ -305,7 +305,7 @@ impl File {
     /// Writes at the file's own position what lies in the memory from `start` on.
     async fn write_on<M: Memory>(&self, memory: M, start: usize) -> BufResult<usize, M> {
         let beginning = Beginning::of(self.file.as_raw_fd());
-        let (written, memory) = self.write_out(memory, start, POSITION_CURRENT).await;
+        let (written, memory) = self.write_out(memory, start, None).await;
         if let (Some(beginning), Ok(count @ 1..)) = (beginning, &written)
             && *count < memory.length() - start
         {

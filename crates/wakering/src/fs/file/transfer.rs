@@ -90,32 +90,18 @@ pub(in crate::fs) fn checked(offset: u64) -> io::Result<u64> {
 }
 
 impl File {
-    /// Reads behind what is in the memory, as far as it has room.
-    pub(crate) async fn append_from<M: Memory>(
+    /// Reads behind what is in the memory, as far as it has room: at a place, or at the file's own position.
+    ///
+    /// One function on purpose, as below: each layer of futures would carry the memory twice, and copy it.
+    pub(super) async fn read_into<M: Memory>(
         &self,
         memory: M,
-        offset: u64,
+        place: Option<u64>,
     ) -> BufResult<usize, M> {
-        if let Err(error) = self.has_place(offset) {
+        if let Some(Err(error)) = place.map(|offset| self.has_place(offset)) {
             return (Err(error), memory);
         }
-        self.read_into(memory, offset).await
-    }
-
-    /// Writes what lies in the memory from `start` on.
-    pub(super) async fn write_from<M: Memory>(
-        &self,
-        memory: M,
-        start: usize,
-        offset: u64,
-    ) -> BufResult<usize, M> {
-        if let Err(error) = self.has_place(offset) {
-            return (Err(error), memory);
-        }
-        self.write_out(memory, start, offset).await
-    }
-
-    pub(super) async fn read_into<M: Memory>(&self, memory: M, offset: u64) -> BufResult<usize, M> {
+        let offset = place.unwrap_or(POSITION_CURRENT);
         let start = memory.length();
         let opcode = Opcode::Read;
         let (flags, extra) = (0, 0);
@@ -132,15 +118,20 @@ impl File {
                 Tried::No | Tried::UnknownMount => {}
             }
         }
-        run(transfer).await
+        run(&mut transfer).await
     }
 
+    /// Writes what lies in the memory from `start` on, at a place, or at the file's own position.
     pub(super) async fn write_out<M: Memory>(
         &self,
         memory: M,
         start: usize,
-        offset: u64,
+        place: Option<u64>,
     ) -> BufResult<usize, M> {
+        if let Some(Err(error)) = place.map(|offset| self.has_place(offset)) {
+            return (Err(error), memory);
+        }
+        let offset = place.unwrap_or(POSITION_CURRENT);
         let opcode = Opcode::Write;
         let (flags, extra) = match memory.length() - start {
             0 => return (Ok(0), memory),
@@ -151,20 +142,21 @@ impl File {
                 None => (op_flag::ASYNC, LEARN_MOUNT),
             },
         };
-        let transfer = Transfer { file: &self.file, opcode, memory, start, offset, flags, extra };
-        run(transfer).await
+        let mut transfer =
+            Transfer { file: &self.file, opcode, memory, start, offset, flags, extra };
+        run(&mut transfer).await
     }
 }
 
 /// Carries it out on a loop. Interrupted, it starts again.
-async fn run<M: Memory>(mut transfer: Transfer<'_, M>) -> BufResult<usize, M> {
+async fn run<M: Memory>(transfer: &mut Transfer<'_, M>) -> BufResult<usize, M> {
     loop {
-        match op::run(&mut transfer).await {
+        match op::run(&mut *transfer).await {
             Ok((Err(error), memory)) if error.kind() == io::ErrorKind::Interrupted => {
                 transfer.memory = memory;
             }
             Ok(answer) => return answer,
-            Err(error) => return (Err(error), transfer.memory),
+            Err(error) => return (Err(error), std::mem::take(&mut transfer.memory)),
         }
     }
 }
