@@ -21,6 +21,7 @@
 mod cancel;
 mod complete;
 mod drain;
+mod drive;
 mod event_loop;
 mod loop_ref;
 mod many;
@@ -56,7 +57,6 @@ use room::Lack;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// What an op answers that had not begun.
 const CANCELLED: Outcome = Outcome { result: -libc::ECANCELED, flags: 0 };
@@ -306,58 +306,6 @@ fn note(whom: Option<TaskRef>, token: Token, cx: &Context<'_>) {
     match whom {
         Some(task) => task::note(task, &OP, word, WokenFrom::Anywhere),
         None => task::note_waiting(cx, &OP, word, WokenFrom::Anywhere),
-    }
-}
-
-/// For the scheduler that drives it, on its thread.
-impl Ops {
-    /// One pass of the loop. How many completions and orders it saw.
-    pub(super) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
-        self.in_charge().turn_and_wake(timeout)
-    }
-
-    /// The same without waiting, where it may bring something.
-    #[inline]
-    pub(super) fn turn_if_busy(&self) -> Result<usize, Error> {
-        let mine = self.in_charge();
-        if mine.is_busy() { mine.turn_and_wake(Some(Duration::ZERO)) } else { Ok(0) }
-    }
-
-    /// The same, but for the wakers of others, which are code of the program's: [`Self::wake_others`]
-    /// follows.
-    pub(super) fn turn_quietly(&self, timeout: Option<Duration>) -> Result<usize, Error> {
-        self.in_charge().turn(timeout)
-    }
-
-    pub(super) fn wake_others(&self) {
-        if let Some(mine) = self.0.mine() {
-            mine.wake_others();
-        }
-    }
-
-    /// Whether a turn may bring something.
-    pub(super) fn is_busy(&self) -> bool {
-        self.in_charge().is_busy()
-    }
-
-    /// Whether another thread asks for something. After a fence it sees all that was asked before.
-    pub(super) fn has_orders(&self) -> bool {
-        !self.0.orders.is_empty()
-    }
-
-    /// Ends the loop with its scheduler: what is still in flight is cancelled, and waited for up to the
-    /// deadline.
-    pub(super) fn end(&self, deadline: Duration) {
-        self.send_posts();
-        if self.in_charge().end(deadline) > 0 {
-            // The kernel still writes there: it stays, on purpose.
-            std::mem::forget(self.clone());
-        }
-    }
-
-    #[inline]
-    fn in_charge(&self) -> Mine<'_> {
-        self.0.mine().expect("the loop is driven by its own thread, which has entered it")
     }
 }
 

@@ -127,16 +127,10 @@ impl<P: Request> Shots<P> {
             Ok(None) => return Poll::Pending,
             Err(error) => return Poll::Ready(Err(error)),
         };
+        // First, so that one look is enough: what came before this is seen now, what comes later wakes.
+        self.op.ops().remember(token, cx);
         if let Some(answer) = self.take(token) {
             return Poll::Ready(answer);
-        }
-        // What came before this was noted is seen now; what comes later wakes.
-        if self.op.ops().remember(token, cx) || !self.op.ops().event_loop().queue(token).is_empty()
-        {
-            return match self.take(token) {
-                Some(answer) => Poll::Ready(answer),
-                None => unreachable!("there is an answer, and nobody else takes it"),
-            };
         }
         self.op.cancel_if_asked();
         Poll::Pending
