@@ -284,7 +284,8 @@ impl BlockingPool {
     }
 
     /// Refuses new ops, withdraws what is queued (each completes with ECANCELED), asks what runs to
-    /// give up where it can, and joins the threads. What is not done by the deadline stays behind.
+    /// give up where it can, and joins the threads. What is not done by the deadline stays behind; it may
+    /// be called again, to wait longer.
     pub fn shutdown(&self, deadline: Duration) -> Stuck {
         let until = Instant::now() + deadline;
         let mut state = self.shared.lock();
@@ -312,7 +313,9 @@ impl BlockingPool {
         for worker in &mut state.workers {
             stuck.threads += usize::from(worker.alive);
             stuck.ops += usize::from(worker.running.is_some());
-            ended.extend(worker.handle.take().filter(|_| !worker.alive));
+            if !worker.alive {
+                ended.extend(worker.handle.take());
+            }
         }
         drop(state);
         for handle in ended {

@@ -117,6 +117,18 @@ fn a_mount_is_asked_only_after_a_pool_thread_has_seen_it() {
     assert_eq!(bench.attempt(stat(), Path::new("/proc/self/stat")), Attempt::WouldBlock);
 }
 
+/// What the cache says of a link. The first to follow it has to note when, and so has everybody in the same
+/// tick of the kernel's clock as the link was made.
+fn followed(bench: &Bench, link: &Path) -> Option<i32> {
+    (0..100).find_map(|_| {
+        let _ = bench.carry_out(stat(), link);
+        result(bench.attempt(stat(), link)).or_else(|| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            None
+        })
+    })
+}
+
 #[test]
 fn answers_what_the_cache_knows_of_names() {
     let (bench, folder) = (Bench::new(), Folder::new("names"));
@@ -135,11 +147,8 @@ fn answers_what_the_cache_knows_of_names() {
     }
     // The kernel makes sure of this one by asking, which a cached lookup does not.
     assert_eq!(bench.attempt(stat(), &data.join("below")), Attempt::WouldBlock);
-    assert_eq!(bench.carry_out(stat(), &looped), -libc::ELOOP);
-    assert_eq!(result(bench.attempt(stat(), &looped)), Some(-libc::ELOOP));
-    // The first to follow a link has to note when.
-    assert_eq!(bench.carry_out(stat(), &link), 0);
-    assert_eq!(result(bench.attempt(stat(), &link)), Some(0));
+    assert_eq!(followed(&bench, &looped), Some(-libc::ELOOP));
+    assert_eq!(followed(&bench, &link), Some(0));
     assert_eq!(bench.size(), 4);
     let mut nofollow = stat();
     nofollow.op_flags = libc::AT_SYMLINK_NOFOLLOW as u32;

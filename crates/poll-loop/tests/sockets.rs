@@ -455,6 +455,18 @@ fn m8_a_regular_file_is_never_ready() {
 }
 
 #[test]
+fn a_device_that_nobody_can_wait_for_is_always_ready() {
+    let mut net = Net::new(4);
+    let file = std::fs::File::open("/dev/zero").unwrap();
+    for flags in [0, op_flag::MULTISHOT] {
+        let mut poll = op(Opcode::PollAdd, file.as_raw_fd());
+        (poll.op_flags, poll.flags) = (libc::POLLIN as u32, flags);
+        assert_eq!(net.result(poll), i32::from(libc::POLLIN));
+    }
+    net.end();
+}
+
+#[test]
 fn what_nobody_can_do_without_a_ring_is_refused() {
     let net = Net::new(4);
     for opcode in [Opcode::MsgRing, Opcode::InstallFixed] {

@@ -15,13 +15,15 @@ use super::PollDriver;
 use super::begin::{Tried, interest_of};
 use super::flights::Place;
 use crate::readiness::Interest;
+use crate::streams::file_kind;
 use crate::sys;
 use std::os::fd::RawFd;
 use wakering_core::abi::{Opcode, completion_flag, op_flag};
 use wakering_core::driver::Sink;
+use wakering_core::handle::FileKind;
 use wakering_core::resource::{NOT_PICKED, Prepared, Resource};
 use wakering_core::slot::Outcome;
-use wakering_core::{Completion, Token};
+use wakering_core::{Completion, Error, Token};
 
 /// Completions of one op in a row.
 const SHOTS_MAX: usize = 16;
@@ -177,11 +179,17 @@ impl PollDriver {
         sys::ready_events(fd, self.prepared(token).op_flags as u16 as i16)
     }
 
-    /// Begins a PollAdd: a file that cannot be waited for is refused even though it is always ready.
+    /// Begins a PollAdd. A file or directory, which nobody can wait for, is refused even though it is always
+    /// ready; a device that is always ready says so.
     pub(super) fn begin_poll(&mut self, token: Token, prepared: &Prepared) {
         match self.wait(token, prepared, Interest::Any) {
             Ok(()) => self.tell_events(token),
-            Err(error) => self.end(token, error.to_result()),
+            Err(error) => {
+                let device =
+                    error == Error::Os(libc::EPERM) && file_kind(prepared.fd) == FileKind::Stream;
+                let events = if device { self.events_now(token, prepared.fd) } else { 0 };
+                self.end(token, if events == 0 { error.to_result() } else { events });
+            }
         }
     }
 

@@ -31,7 +31,8 @@ pub(super) fn is_in_vain(prepared: &Prepared) -> bool {
     }
     // SAFETY: the call succeeded, so it is written.
     let mode = unsafe { status.assume_init() }.st_mode & libc::S_IFMT;
-    matches!(mode, libc::S_IFREG | libc::S_IFDIR) && is_refused_by_epoll(prepared.fd)
+    matches!(mode, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
+        && is_refused_by_epoll(prepared.fd)
 }
 
 /// Some files of /proc and of cgroups can be waited for although they are regular: the kernel knows.
