@@ -210,8 +210,8 @@ impl<R: Driver> Driver for RingAndPool<R> {
     fn drain(&mut self, deadline: Duration, sink: Sink<'_>) -> Drained {
         let until = Instant::now() + deadline;
         // Asked first, and waited for last: neither takes the other's share of the time.
-        self.pool.shutdown(Duration::ZERO);
-        self.ring.drain(deadline, sink);
+        let _ = self.pool.shutdown(Duration::ZERO);
+        let _ = self.ring.drain(deadline, sink);
         let stuck = self.pool.shutdown(until.saturating_duration_since(Instant::now()));
         // What the threads have answered since.
         let drained = self.ring.drain(Duration::ZERO, sink);
