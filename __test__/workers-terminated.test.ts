@@ -97,19 +97,22 @@ test.serial(`${WORKERS} Workers that end in mid-operation leave nothing behind`,
   // The first batch makes what stays: threads of V8, descriptors of libuv.
   await batch(3, 0);
   const held = descriptors();
-  const threads = await eventually(threadNames, (names) => !names.some(isOfAWorker));
+  const settled = (names: string[]): boolean => names.filter(isOurs).length <= 1;
+  const threads = (await eventually(threadNames, settled)).filter((name) => !isOurs(name));
   for (let made = 0; made < WORKERS; made += BATCH) {
     await batch(Math.min(BATCH, WORKERS - made), made);
   }
   t.deepEqual(await newDescriptors(held), []);
+  t.is(runtime.metrics().inFlight, 0);
+  // Its own threads come and go as it needs them.
+  await runtime.close();
   const left = await eventually(threadNames, (names) => names.length <= threads.length);
   t.true(left.length <= threads.length, `${left.join(' ')} instead of ${threads.join(' ')}`);
-  t.is(runtime.metrics().inFlight, 0);
 });
 
-/** The kernel's workers of a ring stay for a moment after it. */
-function isOfAWorker(name: string): boolean {
-  return name.startsWith('iou-wrk') || name === 'wakering-worker';
+/** Of a runtime; the kernel's workers of a ring stay for a moment after it. */
+function isOurs(name: string): boolean {
+  return name.startsWith('iou-wrk') || name.startsWith('wakering-');
 }
 
 test.serial('32 Workers at once read as a plain user with 8 MiB of locked memory', async (t) => {
