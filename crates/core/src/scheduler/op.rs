@@ -265,6 +265,7 @@ impl Ops {
     }
 
     /// Sees to it that whoever polls now is told. Whether the op is over instead.
+    #[inline]
     fn remember(&self, token: Token, cx: &Context<'_>) -> bool {
         let slot = self.0.home.slab.slot(token);
         let whom = self.0.polled(self.0.mine().as_ref(), cx);

@@ -49,12 +49,12 @@ pub(super) fn is_worth(opcode: Opcode, ops: &Ops) -> bool {
         // Refused where it is started.
         return false;
     }
-    let ring = ops.driver_name() == Some("uring");
+    let is_ring = || ops.driver_name() == Some("uring");
     match opcode {
         // A ring has a thread of the kernel's do it.
         Opcode::Statx | Opcode::Access => true,
-        Opcode::OpenAt => !ring,
-        Opcode::Read | Opcode::Readv => !ring || ops.is_quiet(),
+        Opcode::OpenAt => !is_ring(),
+        Opcode::Read | Opcode::Readv => ops.is_quiet() || !is_ring(),
         _ => false,
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 /// On the loop's own thread.
 impl Ops {
     /// One pass of the loop. How many completions and orders it saw.
+    #[inline]
     pub(in crate::scheduler) fn turn(&self, timeout: Option<Duration>) -> Result<usize, Error> {
         self.in_charge().turn_and_wake(timeout)
     }
@@ -23,6 +24,7 @@ impl Ops {
 
     /// The same, but for the wakers of others, which are code of the program's: [`Self::wake_others`]
     /// follows.
+    #[inline]
     pub(in crate::scheduler) fn turn_quietly(
         &self,
         timeout: Option<Duration>,
@@ -30,6 +32,7 @@ impl Ops {
         self.in_charge().turn(timeout)
     }
 
+    #[inline]
     pub(in crate::scheduler) fn wake_others(&self) {
         if let Some(mine) = self.0.mine() {
             mine.wake_others();
@@ -37,11 +40,13 @@ impl Ops {
     }
 
     /// Whether a turn may bring something.
+    #[inline]
     pub(in crate::scheduler) fn is_busy(&self) -> bool {
         self.in_charge().is_busy()
     }
 
     /// Whether another thread asks for something. After a fence it sees all that was asked before.
+    #[inline]
     pub(in crate::scheduler) fn has_orders(&self) -> bool {
         !self.0.orders.is_empty()
     }
